@@ -1,0 +1,90 @@
+"""The Faust app of a worker: one agent per source topic, all around one shell."""
+
+from typing import Any
+
+import faust
+
+from agents.shell import Shell, die
+from agents.transport import CoalescingApp, coalesce
+from connectors import telemetry
+from connectors.kafka import start_producer
+from connectors.settings import Settings
+
+log = telemetry.log(__name__)
+
+
+def build_app(settings: Settings, shell: Shell) -> faust.App:
+    """Nothing is connected yet; `faust.Worker(app)` runs it. Every topic exists beforehand (`pulse migrate`)."""
+    worker = settings.worker
+    coalesce({topic for stage in shell.stages.values() for topic in (stage.source, stage.changelog)})
+
+    class WorkerApp(CoalescingApp):
+        async def on_start(self) -> None:
+            await shell.start(await start_producer(settings))
+            await super().on_start()
+
+    app = WorkerApp(
+        worker.group,
+        broker=[f"kafka://{address}" for address in settings.kafka.bootstrap_servers.split(",")],
+        broker_credentials=settings.kafka.faust_credentials(),
+        store="memory://",
+        datadir=str(settings.data_dir / "faust"),
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        table_standby_replicas=1,  # keeps Faust's assignor: equal partition numbers of all topics go to one worker
+        consumer_auto_offset_reset="earliest",
+        broker_max_poll_records=None,
+        consumer_max_fetch_size=1 << 20,
+        broker_session_timeout=worker.session_s,
+        broker_heartbeat_interval=min(3.0, worker.session_s / 3),
+        broker_request_timeout=max(30.0, worker.session_s * 3),
+        broker_commit_interval=0.5,
+        stream_buffer_maxsize=8,
+        stream_wait_empty=True,
+        consumer_group_instance_id=worker.instance or None,  # a stable name per slot: a restart rejoins at once
+    )
+    for topic in shell.stages:
+        _attach(app, shell, topic, settings.worker.flush_s)
+    _hook(app, shell)
+    return app
+
+
+def _attach(app: faust.App, shell: Shell, topic: str, flush_s: float) -> None:
+    source = app.topic(topic, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=None)
+
+    async def count(stream: Any) -> None:
+        async for event in stream.noack().events():
+            try:
+                await shell.count(topic, event)
+            except Exception as error:  # noqa: BLE001 - an exception that leaves the loop would lose the batch
+                log.exception("counting failed", topic=topic)
+                die(f"counting {topic} failed: {error!r}")
+
+    async def flush() -> None:
+        await shell.keep_flushing(topic, flush_s)
+
+    app.agent(source, name=f"count_{topic}")(count)
+    app.task(flush)
+
+
+def _hook(app: faust.App, shell: Shell) -> None:
+    async def beat() -> None:
+        await shell.keep_beating()
+
+    async def forget(app: faust.App, revoked: Any, **_: Any) -> None:
+        shell.forget()  # the consumer has waited for the flush and committed before this signal
+
+    async def restore(app: faust.App, **_: Any) -> None:
+        generation = app.consumer_generation_id
+        assigned = [(tp.topic, tp.partition) for tp in app.consumer.assignment()]
+        await shell.restore(assigned, still_current=lambda: bool(app.consumer_generation_id == generation))
+
+    async def close(app: faust.App, **_: Any) -> None:
+        await shell.stop()
+
+    app.task(beat)
+    app.on_partitions_revoked.connect(forget, weak=False)
+    app.on_rebalance_complete.connect(restore, weak=False)
+    app.on_before_shutdown.connect(close, weak=False)

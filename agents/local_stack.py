@@ -1,0 +1,169 @@
+"""Everything on this machine: broker, ClickHouse, simulator, connector, intake, workers and sink, over one folder."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from connectors.clickhouse.migrations import migrate
+from connectors.clock import Clock, load_or_start
+from connectors.kafka import ensure_topics
+from connectors.local.clickhouse_server import ClickHouseServer
+from connectors.local.kafka_broker import KafkaBroker
+from connectors.local.ports import HOST, choose_ports
+from connectors.local.supervisor import Supervised, Supervisor
+from connectors.settings import Settings, load_settings
+
+CLOCK_SAVE_S = 5.0
+SOURCES = ("simulator", "google-ads", "intake")  # what is ended first, so that the rest can come to an end
+PORTS = {"simulator": 0, "intake": 8080, "google-ads": 0, "sink": 0}
+ADDRESSES = "addresses.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What `pulse up` was asked for. `rate`: own-tag events a real second that the simulator sends."""
+
+    data_dir: Path
+    seed: int = 7
+    speed: float = 1.0
+    workers: int = 2
+    rate: float = 20.0
+
+
+class LocalStack:
+    """Start it with `open()`, end it with `close()`. `say` gets a line for people before each step."""
+
+    def __init__(self, options: StackOptions, settings: Settings, say: Callable[[str], None]) -> None:
+        self.options, self._given, self._say = options, settings, say
+        self.directory = options.data_dir.absolute()
+        self.supervisor = Supervisor(self.directory)
+        self.clock: Clock = Clock.real()
+        self.settings = settings
+        self.addresses: dict[str, str] = {}
+        self._ports: dict[str, int] = {}
+
+    @property
+    def truth_file(self) -> Path:
+        return self.directory / "simulator-truth.ndjson"
+
+    def open(self) -> None:
+        """Raises Misconfigured when something is missing or runs here already."""
+        self.supervisor.open()
+        self.clock = load_or_start(self.directory / "clock.json", self.options.speed)
+        self.keep_clock()
+        environment = self._servers()
+        self._ports = self._choose_ports()
+        environment |= self._addresses_of_services()
+        self.settings = load_settings(environ={**os.environ, **environment})
+        self._say("creating topics and tables")
+        ensure_topics(self.settings)
+        migrate(self.settings)
+        self._say("starting simulator, connector, intake, workers and sink")
+        self._start_services(environment)
+        self._remember()
+
+    def close(self) -> None:
+        self.keep_clock()
+        self.supervisor.stop()
+        (self.directory / ADDRESSES).unlink(missing_ok=True)
+
+    def keep_clock(self) -> None:
+        """To be called at least every `CLOCK_SAVE_S`."""
+        self.clock.save(self.directory / "clock.json", ahead_real_s=2 * CLOCK_SAVE_S)
+
+    def stop_sources(self) -> None:
+        for name in SOURCES:
+            self.supervisor.stop_part(name)
+
+    def _servers(self) -> dict[str, str]:
+        """Starts what is not given from outside; both at once."""
+        environment = {"PULSE_CLOCK": self.clock.to_environment(), "PULSE_DATA_DIR": str(self.directory)}
+        given = self._given.model_fields_set
+        broker = server = None
+        if "kafka" not in given:
+            self._say("starting Kafka")
+            broker = KafkaBroker(self.directory / "kafka", progress=self._say)
+            self.supervisor.adopt("kafka", broker)
+        if "clickhouse" not in given:
+            self._say("starting ClickHouse")
+            server = ClickHouseServer(self.directory / "clickhouse")
+            self.supervisor.adopt("clickhouse", server)
+        if broker is not None:
+            broker.wait_ready()
+            environment["KAFKA_BOOTSTRAP_SERVERS"] = broker.address
+        if server is not None:
+            server.wait_ready()
+            environment["PULSE_CLICKHOUSE__PORT"] = str(server.http_port)
+        return environment
+
+    def _choose_ports(self) -> dict[str, int]:
+        wanted = dict(PORTS) | {f"worker-{number}": 0 for number in range(1, self.options.workers + 1)}
+        wanted["intake"] = self._given.intake.port if "intake" in self._given.model_fields_set else 0
+        return choose_ports(self.directory / "ports.json", wanted)
+
+    def _addresses_of_services(self) -> dict[str, str]:
+        simulator = f"http://{HOST}:{self._ports['simulator']}"
+        return {
+            "PULSE_GOOGLE_ADS__ENABLED": "true",
+            "PULSE_GOOGLE_ADS__BASE_URL": simulator,
+            "PULSE_GOOGLE_ADS__TOKEN_URL": f"{simulator}/token",
+            "PULSE_GOOGLE_ADS__CLIENT_ID": "simulator",
+            "PULSE_GOOGLE_ADS__CLIENT_SECRET": "simulator",
+            "PULSE_GOOGLE_ADS__REFRESH_TOKEN": "simulator",
+            "PULSE_INTAKE__PORT": str(self._ports["intake"]),
+        }
+
+    def _start_services(self, environment: Mapping[str, str]) -> None:
+        options, intake = self.options, f"http://{HOST}:{self._ports['intake']}/v1/events"
+        self._service("sink", ["sink"], environment, {"PULSE_SINK__HTTP_PORT": str(self._ports["sink"])})
+        for number in range(1, options.workers + 1):
+            name = f"worker-{number}"
+            own = {"PULSE_WORKER__INSTANCE": name, "PULSE_WORKER__HTTP_PORT": str(self._ports[name])}
+            self._service(name, ["worker"], environment, own)
+        self._service("intake", ["connect", "events"], environment, {})
+        simulate = ["simulate", "--port", str(self._ports["simulator"]), "--seed", str(options.seed)]
+        simulate += ["--truth", str(self.truth_file), "--events-url", intake, "--rate", str(options.rate)]
+        self._service("simulator", simulate, environment, {})
+        own = {"PULSE_GOOGLE_ADS__HTTP_PORT": str(self._ports["google-ads"])}
+        self._service("google-ads", ["connect", "google-ads"], environment, own)
+
+    def _service(self, name: str, arguments: list[str], shared: Mapping[str, str], own: Mapping[str, str]) -> None:
+        argv = [sys.executable, "-m", "agents.cli.main", *arguments]
+        log_file = self.directory / "logs" / f"{name}.log"
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        self.supervisor.start(Supervised(name, argv, log_file, env={**os.environ, **shared, **own}))
+
+    def _remember(self) -> None:
+        settings = self.settings
+        metrics = [f"worker-{n}" for n in range(1, self.options.workers + 1)] + ["sink", "google-ads"]
+        self.addresses = {
+            "kafka": settings.kafka.bootstrap_servers,
+            "clickhouse": f"http://{settings.clickhouse.host}:{settings.clickhouse.port}",
+            "intake": f"http://{HOST}:{self._ports['intake']}/v1/events",
+            "simulator": f"http://{HOST}:{self._ports['simulator']}",
+            "metrics:intake": f"http://{HOST}:{self._ports['intake']}/metrics",
+            **{f"metrics:{name}": f"http://{HOST}:{self._ports[name]}/metrics" for name in metrics},
+        }
+        remembered = {"addresses": self.addresses, "clock": self.clock.to_environment(), "workers": self.options.workers}
+        (self.directory / ADDRESSES).write_bytes(orjson.dumps(remembered))
+
+
+def environment_of(directory: Path) -> dict[str, str] | None:
+    """The settings of the system that runs over this directory, as environment; None when none runs."""
+    try:
+        remembered = orjson.loads((directory / ADDRESSES).read_bytes())
+    except FileNotFoundError:
+        return None
+    addresses = remembered["addresses"]
+    host, _, port = addresses["clickhouse"].removeprefix("http://").rpartition(":")
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": addresses["kafka"],
+        "PULSE_CLICKHOUSE__HOST": host,
+        "PULSE_CLICKHOUSE__PORT": port,
+        "PULSE_DATA_DIR": str(directory),
+        "PULSE_CLOCK": remembered["clock"],
+    }

@@ -1,0 +1,171 @@
+"""The one loop of every stateful stage: count, then write totals, then the changelog, then acknowledge.
+
+Proved by killing it anywhere: a row says which offset it has counted, so what is repeated changes nothing;
+totals go first, because a changelog that is ahead of them would make the replay silent. Whatever cannot be
+written ends the process and a supervisor starts it again: nothing unacknowledged was committed.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from agents.restore import Held, restore
+from agents.stage import Stage
+from connectors import telemetry
+from pipeline.errors import Misconfigured
+
+MAX_PENDING = 20_000  # rows that wait for a flush before the agent waits for one
+FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our partitions away
+EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
+
+log = telemetry.log(__name__)
+
+
+def die(reason: str, code: int = EXIT_BUG) -> None:
+    """End at once, without a commit. The supervisor starts the process again, except after exit 78."""
+    os.write(2, f"{reason}\n".encode())
+    os._exit(code)
+
+
+class Shell:
+    def __init__(
+        self,
+        stages: tuple[Stage, ...],
+        *,
+        topic_ids: Mapping[str, str],
+        consumer_config: Mapping[str, Any],
+        session_s: float,
+        reach: Callable[[str], None],
+    ) -> None:
+        self.stages = {stage.source: stage for stage in stages}
+        self._topic_ids, self._consumer_config = topic_ids, consumer_config
+        self._session_s = session_s
+        self._reach = reach
+        self._held: dict[tuple[str, int], Held] = {}
+        self._flushing = {stage.source: asyncio.Lock() for stage in stages}
+        self._producer: AIOKafkaProducer | None = None
+        self._beat_at: float | None = None
+        self.restored = asyncio.Event()
+
+    async def start(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def stop(self) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
+
+    def beat(self) -> None:
+        """Refuse to go on after a freeze. A courtesy to readers of the totals; the proof is in the changelog keys."""
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+        if self._beat_at is not None and now - self._beat_at > FROZEN_SHARE * self._session_s:
+            die(f"frozen for {now - self._beat_at:.1f} s: the group has given the partitions of this worker away")
+        self._beat_at = now
+
+    # -- assignment ------------------------------------------------------------------------------------------
+
+    def forget(self) -> None:
+        self.restored.clear()
+        self._held.clear()
+
+    async def restore(self, assigned: Iterable[tuple[str, int]], *, still_current: Callable[[], bool]) -> None:
+        """Awaited while the source partitions are paused; thrown away if a newer assignment has overtaken it."""
+        wanted = [(self.stages[topic], number) for topic, number in sorted(assigned) if topic in self.stages]
+        started = time.monotonic()
+        try:
+            held = await restore(wanted, self._topic_ids, self._consumer_config)
+        except Misconfigured as error:
+            die(str(error), EXIT_MISCONFIGURED)
+        if still_current():
+            self._held = held
+            self.restored.set()
+            seconds = round(time.monotonic() - started, 3)
+            log.info("state restored", partitions=len(held), seconds=seconds)
+
+    # -- records ---------------------------------------------------------------------------------------------
+
+    async def count(self, topic: str, event: Any) -> None:
+        """Apply one fetched batch; its ack waits for the flush that covers it."""
+        held = self._held[topic, event.message.partition]
+        held.state.count(event.value)
+        held.unacked.append(event)
+        if held.state.pending > MAX_PENDING:
+            await self.flush(topic)
+
+    async def flush(self, topic: str) -> None:
+        async with self._flushing[topic]:
+            self.beat()
+            self._reach("before_flush")
+            taken: list[tuple[Held, list[Any]]] = []
+            outputs: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
+            rows: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
+            for (source, number), held in self._held.items():
+                if source != topic or not (held.unacked or held.state.pending):
+                    continue
+                events, held.unacked = held.unacked, []
+                change = held.state.take()
+                taken.append((held, events))
+                for name, key, value in change.outputs:
+                    outputs.setdefault((name, number), []).append((key, value))
+                if change.rows:
+                    rows[held.stage.changelog, number] = list(held.changelog.write(change.rows))
+                self._report(held)
+            if not taken:
+                return
+            await self._send(outputs)
+            self._reach("totals_written")
+            await self._send(rows)
+            self._reach("rows_written")
+            for _, events in taken:
+                for event in events:
+                    event.ack()
+            self._reach("acked")
+
+    async def _send(self, batches: Mapping[tuple[str, int], list[tuple[bytes | None, bytes | None]]]) -> None:
+        """Write (key, value) lists as whole batches, in order per partition, and wait for every ack."""
+        producer = self._producer
+        assert producer is not None  # noqa: S101 - started before the first assignment
+        acks = []
+        for (topic, partition), pairs in batches.items():
+            batch = None
+            for key, value in pairs:
+                if batch is None or batch.append(key=key, value=value, timestamp=None) is None:
+                    if batch is not None:
+                        batch.close()
+                        acks.append(await producer.send_batch(batch, topic, partition=partition))
+                    batch = producer.create_batch()
+                    if batch.append(key=key, value=value, timestamp=None) is None:
+                        die(f"a record for {topic} is larger than a batch may be: {len(value or b'')} bytes")
+            if batch is not None:
+                batch.close()
+                acks.append(await producer.send_batch(batch, topic, partition=partition))
+        await asyncio.gather(*acks)
+
+    def _report(self, held: Held) -> None:
+        stage = held.stage.label
+        for (kind, label), n in held.state.tallies().items():
+            if kind == "received":
+                telemetry.received(stage, n)
+            elif kind == "emitted":
+                telemetry.emitted(stage, n)
+            elif kind == "dropped":
+                telemetry.dropped(stage, label, n)
+            else:
+                telemetry.dead_lettered(stage, label, n)
+
+    async def keep_flushing(self, topic: str, every_s: float) -> None:
+        # Not `while not stopping`: the stopping consumer waits for the acks that this task gives.
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.flush(topic)
+            except Exception as error:  # noqa: BLE001 - the one place where everything ends the process
+                die(f"flush of {topic} failed: {error!r}")
+
+    async def keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            self.beat()

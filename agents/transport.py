@@ -1,0 +1,178 @@
+"""Faust with whole fetched batches: one Faust message per (partition, run of record batches).
+
+An agent on a coalesced topic receives a list of aiokafka `DefaultRecord` (offset, timestamp, key, value,
+headers) as its value; the list may be empty (a position that moved over transaction markers or compacted
+records). Agents, acks, commits and rebalances work as in stock Faust, at about 0.4 us per record instead of 160.
+
+It also mends five faults of the stock consumer (faust-streaming 0.15.3): commits forgotten at every rebalance,
+gaps that stall commits, the live partition set that makes a paused fetch return foreign records, a fetch
+position that is not rewound for partitions without a committed offset, and a second of sleep whenever
+back-pressure has paused them all.
+
+Private interfaces of three pinned packages: `tests/contract/test_transport.py` holds one test for each.
+`COALESCED` holds for the whole process: every aiokafka consumer in it gets Runs from getmany() on these topics.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import faust
+from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
+from aiokafka.structs import TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import ConsumerMessage
+
+MAX_RECORDS = 20_000
+COALESCED: set[str] = set()
+
+
+class Run:
+    """The records of one wire batch, and the offset that follows it."""
+
+    __slots__ = ("next_offset", "records", "timestamp")
+
+    def __init__(self, records: list[Any], next_offset: int, timestamp: int) -> None:
+        self.records = records
+        self.next_offset = next_offset
+        self.timestamp = timestamp
+
+
+_unpack_one_by_one = fetcher.PartitionRecords._unpack_records
+
+
+def _unpack_records(self: Any) -> Iterator[Any]:
+    """Yield a Run per wire batch: no ConsumerRecord per record (0.4 us instead of 2 us each)."""
+    if self._tp.topic not in COALESCED:
+        yield from _unpack_one_by_one(self)
+        return
+    committed_only = self._isolation_level == fetcher.READ_COMMITTED
+    while self._records.has_next():
+        batch = self._records.next_batch()
+        if self._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+        aborted = False
+        if committed_only and batch.producer_id is not None:
+            self._consume_aborted_up_to(batch.base_offset)
+            if batch.is_control_batch and self._contains_abort_marker(batch):
+                self._aborted_producers.discard(batch.producer_id)
+            aborted = batch.is_transactional and batch.producer_id in self._aborted_producers
+        records = []
+        if not batch.is_control_batch and not aborted:
+            records = list(batch)
+            if batch.base_offset < self.next_fetch_offset:  # the fetch began inside this batch
+                records = [record for record in records if record.offset >= self.next_fetch_offset]
+        self.next_fetch_offset = batch.next_offset
+        yield Run(records, batch.next_offset, batch.max_timestamp)
+
+
+def coalesce(topics: set[str]) -> None:
+    """Deliver these topics by whole batches to every aiokafka consumer of this process."""
+    COALESCED.update(topics)
+    fetcher.PartitionRecords._unpack_records = _unpack_records
+
+
+class CoalescingConsumer(driver.Consumer):  # type: ignore[misc]
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
+        fetched, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if fetched is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+
+        def current() -> bool:
+            return bool(self.flow_active and self.app.consumer_generation_id == generation)
+
+        def wanted(tp: Any) -> bool:
+            return active is None or tp in active or tp in self._buffered_partitions
+
+        one_by_one = {}
+        for tp, runs in fetched.items():
+            if tp.topic not in COALESCED:
+                one_by_one[tp] = runs
+                continue
+            records: list[Any] = []
+            for run in runs:
+                records.extend(run.records)
+                if len(records) < MAX_RECORDS and run is not runs[-1]:
+                    continue
+                if not current():
+                    return
+                if not wanted(tp):
+                    break
+                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+                yield (
+                    tp,
+                    ConsumerMessage(
+                        tp.topic,
+                        tp.partition,
+                        run.next_offset - 1,
+                        run.timestamp / 1000.0,
+                        0,
+                        (),
+                        None,
+                        records,
+                        None,
+                        0,
+                        0,
+                        tp,
+                        generation_id=generation,
+                    ),
+                )
+                records = []
+        for tp, record in self.scheduler.iterate(one_by_one):
+            if not current():
+                return
+            if wanted(tp):
+                yield tp, self._to_message(tp, record)
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        # Stock sleeps one second when back-pressure has paused every partition.
+        if self.flow_active and self._buffered_partitions and not self._get_active_partitions():
+            await asyncio.sleep(0.005)
+            return {}, set()
+        return await super()._wait_next_records(timeout)
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        # Stock hands the live set to the consumer thread; emptied there by a pause it means "every partition".
+        if active_partitions is not None:
+            active_partitions = frozenset(active_partitions)
+            if not active_partitions:
+                return {}
+        return await super()._getmany(active_partitions, timeout)
+
+    async def perform_seek(self) -> None:
+        await super().perform_seek()
+        # Stock leaves a partition without a committed offset wherever its fetch position happens to be.
+        fresh = [
+            tp for tp in self.assignment() if self._committed_offset.get(tp) is None and not self._is_changelog_tp(tp)
+        ]
+        if fresh:
+            await self._thread.seek_to_beginning(*(TopicPartition(tp.topic, tp.partition) for tp in fresh))
+            for tp in fresh:
+                self._read_offset.pop(tp, None)
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        # Stock drops what was acked and only then commits: every rebalance repeats up to a commit interval.
+        if not self.app.should_stop and self.assignment():
+            self.stop_flow()
+            self.app.flow_control.suspend()
+            self.app.flow_control.clear()
+            await self.wait_empty()
+        await super().on_partitions_revoked(revoked)
+
+    async def _add_gap(self, tp: Any, first: int, last: int) -> None:
+        # Stock counts the delivered offset itself as part of the gap, which stalls commits.
+        await super()._add_gap(tp, first, last - 1)
+
+
+class CoalescingTransport(driver.Transport):  # type: ignore[misc]
+    Consumer = CoalescingConsumer
+
+
+class CoalescingApp(faust.App):  # type: ignore[misc]
+    def _new_transport(self) -> Any:
+        return CoalescingTransport(self.conf.broker_consumer, self)

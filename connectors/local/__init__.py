@@ -1,0 +1,1 @@
+"""The real parts on this machine: Apache Kafka, ClickHouse, and the processes around them."""

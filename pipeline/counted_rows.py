@@ -1,0 +1,52 @@
+"""The shape of a counted row, in memory and in the changelog, and what is known of its campaign."""
+
+from typing import Any
+
+from schemas.platform import campaign_key
+from schemas.window import Window
+
+DAY_MS = 86_400_000
+
+# row = [order, as_of_ms, revision, flags, end_ms, *measures in the order of schemas.measures]
+ORDER, AS_OF, REVISION, FLAGS, END, MEASURES_AT = range(6)
+FINAL = 1  # the window's time is over
+CORRECTED = 2  # changed since it became final, and not yet published so
+
+Row = list[Any]
+RowKey = tuple[str, str, str, int]  # campaign key, ad id or "", window, start_ms
+
+# How long a window stays correctable after its end or its last change, whichever is later. Small windows
+# are for watching; an event that is later than this still counts in the hour and the day.
+HORIZON_MS: dict[str, int] = {
+    Window.MINUTE: 2 * DAY_MS,
+    Window.FIVE_MINUTES: 2 * DAY_MS,
+    Window.HOUR: 35 * DAY_MS,
+    Window.DAY: 400 * DAY_MS,
+}
+
+
+def row_key(key: RowKey) -> bytes:
+    return f"{key[0]}|{key[1]}|{key[2]}|{key[3] // 1000}".encode()
+
+
+def read_key(key: bytes) -> RowKey:
+    campaign, ad_id, window, start_s = key.decode().split("|")
+    return campaign, ad_id, window, int(start_s) * 1000
+
+
+class Campaign:
+    """A campaign as its first event described it. Compared and hashed by identity: one object per campaign."""
+
+    __slots__ = ("account_id", "campaign_id", "currency", "key", "platform", "zone")
+
+    def __init__(self, key: str, *, zone: str, currency: str) -> None:
+        self.key, self.zone, self.currency = key, zone, currency
+        self.platform, self.account_id, self.campaign_id = key.split(":", 2)
+
+    def is_of(self, platform: str, account_id: str, campaign_id: str) -> bool:
+        return (
+            campaign_id == self.campaign_id
+            and account_id == self.account_id
+            and platform == self.platform
+            and campaign_key(platform, account_id, campaign_id) == self.key
+        )

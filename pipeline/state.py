@@ -1,0 +1,57 @@
+"""What the shell asks of a stateful stage: rows per partition, changed by records, kept in a changelog.
+
+One stage state exists per (source topic, partition) and assignment. It is a function of the prefix of
+that partition and of nothing else: no clock, no other partition, no other topic. Therefore two workers
+that hold it at different times can differ only in how far they have come.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class SourceRecord(Protocol):
+    """A record as fetched. `timestamp` is Unix ms: the time the record says it was received or fetched."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+@dataclass(slots=True)
+class Taken:
+    """What has changed since the last take.
+
+    `outputs`: (topic, key, value), written to the partition of the state, in this order, before the changelog.
+    `rows`: (row key, row), the row as a list whose first element orders its copies (the highest is the
+    newest), or None to forget the row. `upto`: the last source offset all of this covers.
+    """
+
+    outputs: list[tuple[str, bytes | None, bytes]] = field(default_factory=list)
+    rows: list[tuple[bytes, list[Any] | None]] = field(default_factory=list)
+    upto: int = -1
+
+
+class StageState(Protocol):
+    """The rows of one partition. Called from one task; nothing here awaits."""
+
+    def load(self, rows: Sequence[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
+        """Take over restored rows. Every record up to `counted_to` is in them; single rows may be further."""
+
+    def count(self, records: Sequence[SourceRecord]) -> None:
+        """Apply fetched records in order. A record already in a row changes nothing. Raises nothing for bad input."""
+
+    def take(self) -> Taken:
+        """Hand over what is to be published and kept, and start a new round."""
+
+    @property
+    def pending(self) -> int:
+        """How many rows and outputs wait for the next take."""
+
+    def tallies(self) -> dict[tuple[str, str], int]:
+        """Counters since the last call: ("received", ""), ("emitted", ""), ("dropped", reason), ("dead", code)."""
