@@ -58,7 +58,7 @@ def _attach(app: faust.App, shell: Shell, topic: str, flush_s: float) -> None:
         async for event in stream.noack().events():
             try:
                 await shell.count(topic, event)
-            except Exception as error:  # noqa: BLE001 - an exception that leaves the loop would lose the batch
+            except Exception as error:
                 log.exception("counting failed", topic=topic)
                 die(f"counting {topic} failed: {error!r}")
 

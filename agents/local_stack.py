@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-
 from connectors.clickhouse.migrations import migrate
+
 from connectors.clock import Clock, load_or_start
 from connectors.kafka import ensure_topics
 from connectors.local.clickhouse_server import ClickHouseServer
@@ -16,6 +16,8 @@ from connectors.local.kafka_broker import KafkaBroker
 from connectors.local.ports import HOST, choose_ports
 from connectors.local.supervisor import Supervised, Supervisor
 from connectors.settings import Settings, load_settings
+from pipeline.codes import MisconfiguredCode
+from pipeline.errors import Misconfigured
 
 CLOCK_SAVE_S = 5.0
 SOURCES = ("simulator", "google-ads", "intake")  # what is ended first, so that the rest can come to an end
@@ -38,7 +40,7 @@ class LocalStack:
     """Start it with `open()`, end it with `close()`. `say` gets a line for people before each step."""
 
     def __init__(self, options: StackOptions, settings: Settings, say: Callable[[str], None]) -> None:
-        self.options, self._given, self._say = options, settings, say
+        self.options, self._given, self.say = options, settings, say
         self.directory = options.data_dir.absolute()
         self.supervisor = Supervisor(self.directory)
         self.clock: Clock = Clock.real()
@@ -59,10 +61,10 @@ class LocalStack:
         self._ports = self._choose_ports()
         environment |= self._addresses_of_services()
         self.settings = load_settings(environ={**os.environ, **environment})
-        self._say("creating topics and tables")
+        self.say("creating topics and tables")
         ensure_topics(self.settings)
         migrate(self.settings)
-        self._say("starting simulator, connector, intake, workers and sink")
+        self.say("starting simulator, connector, intake, workers and sink")
         self._start_services(environment)
         self._remember()
 
@@ -75,6 +77,11 @@ class LocalStack:
         """To be called at least every `CLOCK_SAVE_S`."""
         self.clock.save(self.directory / "clock.json", ahead_real_s=2 * CLOCK_SAVE_S)
 
+    def raise_failures(self) -> None:
+        """Raises Misconfigured when a part has ended because a person must act."""
+        for part in self.supervisor.failures():
+            raise Misconfigured(MisconfiguredCode.SETTING, f"{part.name} cannot run: {part.detail}")
+
     def stop_sources(self) -> None:
         for name in SOURCES:
             self.supervisor.stop_part(name)
@@ -82,14 +89,13 @@ class LocalStack:
     def _servers(self) -> dict[str, str]:
         """Starts what is not given from outside; both at once."""
         environment = {"PULSE_CLOCK": self.clock.to_environment(), "PULSE_DATA_DIR": str(self.directory)}
-        given = self._given.model_fields_set
         broker = server = None
-        if "kafka" not in given:
-            self._say("starting Kafka")
+        if not self._given.kafka.external:
+            self.say("starting Kafka")
             broker = KafkaBroker(self.directory / "kafka", progress=self._say)
             self.supervisor.adopt("kafka", broker)
-        if "clickhouse" not in given:
-            self._say("starting ClickHouse")
+        if not self._given.clickhouse.external:
+            self.say("starting ClickHouse")
             server = ClickHouseServer(self.directory / "clickhouse")
             self.supervisor.adopt("clickhouse", server)
         if broker is not None:
@@ -102,7 +108,7 @@ class LocalStack:
 
     def _choose_ports(self) -> dict[str, int]:
         wanted = dict(PORTS) | {f"worker-{number}": 0 for number in range(1, self.options.workers + 1)}
-        wanted["intake"] = self._given.intake.port if "intake" in self._given.model_fields_set else 0
+        wanted["intake"] = self._given.intake.port if "port" in self._given.intake.model_fields_set else 0
         return choose_ports(self.directory / "ports.json", wanted)
 
     def _addresses_of_services(self) -> dict[str, str]:
@@ -148,7 +154,11 @@ class LocalStack:
             "metrics:intake": f"http://{HOST}:{self._ports['intake']}/metrics",
             **{f"metrics:{name}": f"http://{HOST}:{self._ports[name]}/metrics" for name in metrics},
         }
-        remembered = {"addresses": self.addresses, "clock": self.clock.to_environment(), "workers": self.options.workers}
+        remembered = {
+            "addresses": self.addresses,
+            "clock": self.clock.to_environment(),
+            "workers": self.options.workers,
+        }
         (self.directory / ADDRESSES).write_bytes(orjson.dumps(remembered))
 
 

@@ -24,6 +24,7 @@ class Held:
     partition: int
     state: StageState
     changelog: Changelog
+    keys: frozenset[bytes]  # of the rows that were restored
     unacked: list[Any] = field(default_factory=list)
 
 
@@ -38,7 +39,7 @@ async def restore(
         return {}
     changelogs = {(stage.changelog, number): Changelog(os.urandom(6).hex().encode()) for stage, number in wanted}
     consumer = AIOKafkaConsumer(
-        **consumer_config, auto_offset_reset="earliest", enable_auto_commit=False, max_partition_fetch_bytes=4 << 20
+        **{**consumer_config, "max_partition_fetch_bytes": 4 << 20}, auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
@@ -48,8 +49,8 @@ async def restore(
         ends = await consumer.end_offsets([*todo, *sources])
         while todo := {tp for tp in todo if await consumer.position(tp) < ends[tp]}:
             for tp, runs in (await consumer.getmany(*todo, timeout_ms=200)).items():
-                for run in runs:
-                    changelogs[tp.topic, tp.partition].read(run.records)
+                for run in runs:  # whole batches where this process coalesces the topic, else single records
+                    changelogs[tp.topic, tp.partition].read(getattr(run, "records", (run,)))
                 await asyncio.sleep(0)
     finally:
         await consumer.stop()
@@ -68,12 +69,12 @@ def _held(stage: Stage, number: int, changelog: Changelog, topic_id: str, source
     if counted_to >= source_end:
         raise Misconfigured(
             MisconfiguredCode.TOPIC_RECREATED,
-            f"partition {number} of {stage.source} ends at offset {source_end}, but {counted_to + 1} records of it were "
-            "counted: the topic lost records or was created again; restore it, or start with new versions of the topics",
+            f"partition {number} of {stage.source} ends at offset {source_end}, but {counted_to + 1} records of it "
+            "were counted: the topic lost records or was created again; restore it, or use new versions of the topics",
         )
     state = stage.make(number, topic_id, 0 if header is None else generation_of(header[0]))
     pairs = list(rows.items())
     if header is not None:
         pairs.insert(0, (HEADER, header))
     state.load(pairs, counted_to=counted_to)
-    return Held(stage, number, state, changelog)
+    return Held(stage, number, state, changelog, keys=frozenset(rows))

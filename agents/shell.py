@@ -13,6 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from agents.batches import Batches, send_batches
 from agents.restore import Held, restore
 from agents.stage import Stage
 from connectors import telemetry
@@ -49,7 +50,7 @@ class Shell:
         self._flushing = {stage.source: asyncio.Lock() for stage in stages}
         self._producer: AIOKafkaProducer | None = None
         self._beat_at: float | None = None
-        self.restored = asyncio.Event()
+        self.on_restored: Callable[[], None] = lambda: None
 
     async def start(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
@@ -68,7 +69,6 @@ class Shell:
     # -- assignment ------------------------------------------------------------------------------------------
 
     def forget(self) -> None:
-        self.restored.clear()
         self._held.clear()
 
     async def restore(self, assigned: Iterable[tuple[str, int]], *, still_current: Callable[[], bool]) -> None:
@@ -81,7 +81,7 @@ class Shell:
             die(str(error), EXIT_MISCONFIGURED)
         if still_current():
             self._held = held
-            self.restored.set()
+            self.on_restored()
             seconds = round(time.monotonic() - started, 3)
             log.info("state restored", partitions=len(held), seconds=seconds)
 
@@ -100,8 +100,8 @@ class Shell:
             self.beat()
             self._reach("before_flush")
             taken: list[tuple[Held, list[Any]]] = []
-            outputs: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
-            rows: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
+            outputs: Batches = {}
+            rows: Batches = {}
             for (source, number), held in self._held.items():
                 if source != topic or not (held.unacked or held.state.pending):
                     continue
@@ -113,36 +113,16 @@ class Shell:
                 if change.rows:
                     rows[held.stage.changelog, number] = list(held.changelog.write(change.rows))
                 self._report(held)
-            if not taken:
+            if not taken or self._producer is None:
                 return
-            await self._send(outputs)
+            await send_batches(self._producer, outputs)
             self._reach("totals_written")
-            await self._send(rows)
+            await send_batches(self._producer, rows)
             self._reach("rows_written")
             for _, events in taken:
                 for event in events:
                     event.ack()
             self._reach("acked")
-
-    async def _send(self, batches: Mapping[tuple[str, int], list[tuple[bytes | None, bytes | None]]]) -> None:
-        """Write (key, value) lists as whole batches, in order per partition, and wait for every ack."""
-        producer = self._producer
-        assert producer is not None  # noqa: S101 - started before the first assignment
-        acks = []
-        for (topic, partition), pairs in batches.items():
-            batch = None
-            for key, value in pairs:
-                if batch is None or batch.append(key=key, value=value, timestamp=None) is None:
-                    if batch is not None:
-                        batch.close()
-                        acks.append(await producer.send_batch(batch, topic, partition=partition))
-                    batch = producer.create_batch()
-                    if batch.append(key=key, value=value, timestamp=None) is None:
-                        die(f"a record for {topic} is larger than a batch may be: {len(value or b'')} bytes")
-            if batch is not None:
-                batch.close()
-                acks.append(await producer.send_batch(batch, topic, partition=partition))
-        await asyncio.gather(*acks)
 
     def _report(self, held: Held) -> None:
         stage = held.stage.label

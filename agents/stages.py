@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from agents.stage import Stage
-from connectors.settings import Settings
 from pipeline.alerts.judge import Judge
 from pipeline.alerts.rule_file import rules_from_toml
+
+from agents.stage import Stage
+from connectors.settings import Settings
 from pipeline.codes import Stage as StageName
 from pipeline.counted import CountedState
 from pipeline.reported import ReportedState
@@ -27,9 +28,7 @@ def build_stages(settings: Settings) -> tuple[Stage, ...]:
     horizon_h = settings.worker.dedupe_horizon_h
 
     def counted(partition: int, topic_id: str, generation: int) -> CountedState:
-        return CountedState(
-            RAW_EVENTS, partition, topic_id=topic_id, generation=generation, dedupe_horizon_h=horizon_h
-        )
+        return CountedState(RAW_EVENTS, partition, topic_id=topic_id, generation=generation, dedupe_horizon_h=horizon_h)
 
     def reported(partition: int, topic_id: str, generation: int) -> ReportedState:
         return ReportedState(

@@ -19,7 +19,19 @@ from pipeline import events, zones
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason, Stage
 from pipeline.counted_rows import (
-    AS_OF, CORRECTED, END, FINAL, FLAGS, HORIZON_MS, MEASURES_AT, ORDER, REVISION, Campaign, RowKey, read_key, row_key,
+    AS_OF,
+    CORRECTED,
+    END,
+    FINAL,
+    FLAGS,
+    HORIZON_MS,
+    MEASURES_AT,
+    ORDER,
+    REVISION,
+    Campaign,
+    RowKey,
+    read_key,
+    row_key,
 )
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
@@ -204,9 +216,7 @@ class CountedState:
 
     def _refuse(self, record: SourceRecord, error: BadRecord) -> None:
         self._tally("dead", error.code)
-        letter = dead_letter(
-            error, stage=Stage.AGGREGATE, topic=self._topic, partition=self._partition, record=record
-        )
+        letter = dead_letter(error, stage=Stage.AGGREGATE, topic=self._topic, partition=self._partition, record=record)
         self._outputs.append((DEAD_LETTERS, record.key, letter))
 
     # -- panes into rows -------------------------------------------------------------------------------------
@@ -279,17 +289,24 @@ class CountedState:
                     self._publish(key, row)
                     self._dirty.pop(key, None)
                     self._changed[key] = None
-        for key in self._corrected:
-            row = self.rows[key]
-            row[FLAGS] &= ~CORRECTED
-            row[REVISION] += 1
-            self._publish(key, row)
-            self._changed[key] = None
-        self._corrected = {}
+        self._publish_corrected(offset)
         self._forget(clock_ms)
         if len(self._outputs) > final:
             checkpoint = CheckpointOut(1, "tick", self._topic, self._partition, offset, self.generation, clock_ms)
             self._outputs.append((TOTALS, None, encode_checkpoint(checkpoint)))
+
+    def _publish_corrected(self, offset: int) -> None:
+        waiting, self._corrected = self._corrected, {}
+        for key in waiting:
+            row = self.rows[key]
+            if offset_of(row[ORDER]) >= offset:
+                # Restored ahead of the records that are read again: its turn comes behind the one it has counted.
+                self._corrected[key] = None
+                continue
+            row[FLAGS] &= ~CORRECTED
+            row[REVISION] += 1
+            self._publish(key, row)
+            self._changed[key] = None
 
     def _forget(self, clock_ms: int) -> None:
         def due_of(key: RowKey) -> int | None:
@@ -347,6 +364,21 @@ class CountedState:
             offset_of(row[ORDER]),
         )
 
+    def differences(self, published: "CountedState") -> list[tuple[str, bytes | None, bytes]]:
+        """Totals to publish so that readers of `published` hold this (rebuilt) state: what differs, what is gone."""
+        before, self._outputs = self._outputs, []
+        for key, row in self.rows.items():
+            known = published.rows.get(key)
+            if known is None or known[END:] != row[END:] or (known[FLAGS] ^ row[FLAGS]) & FINAL:
+                self._publish(key, row)
+        for key, known in published.rows.items():
+            if key not in self.rows and not self._expiry.is_forgotten(key[2], key[3]):
+                name = key[0].encode()
+                self._campaigns.setdefault(name, published._campaigns[name])  # noqa: SLF001 - of this class
+                self._publish(key, [order_of(self.generation, self._upto), *known[AS_OF:MEASURES_AT], *ZERO])
+        differing, self._outputs = self._outputs, before
+        return differing
+
     # -- hand over -------------------------------------------------------------------------------------------
 
     @property
@@ -354,8 +386,9 @@ class CountedState:
         return len(self._changed) + len(self._outputs)
 
     @property
-    def upto(self) -> int:
-        return self._upto
+    def clock_ms(self) -> int:
+        """The time this partition has come to, by its own records."""
+        return self._clock_ms
 
     def take(self) -> Taken:
         outputs, self._outputs = self._outputs, []
@@ -364,13 +397,15 @@ class CountedState:
             outputs.append((TOTALS, total.total_id.encode(), encode_total(total)))
         self._tally("emitted", "", len(self._dirty))
         order = order_of(self.generation, self._upto)
-        rows: list[tuple[bytes, list[Any] | None]] = [(row_key(key), self.rows[key]) for key in self._changed]
-        rows.extend((row_key(key), None) for key in self._dead_rows)
+        rows: list[tuple[bytes, list[Any] | None]] = []
+        # What rows rest on comes before them, in case only the beginning of this is written.
         for name in self._campaigns_changed:
             campaign = self._campaigns[name]
             rows.append((CAMPAIGN_PREFIX + name, [order, campaign.zone, campaign.currency]))
         if self._expired_changed:
             rows.append((EXPIRED, [order, self._expiry.dump()]))
+        rows.extend((row_key(key), self.rows[key]) for key in self._changed)
+        rows.extend((row_key(key), None) for key in self._dead_rows)
         rows.extend(self._ids.take(order))  # after the rows: an id that is known is counted
         moved = self._upto > self.counted_to
         if rows or moved:

@@ -12,6 +12,8 @@ State of one partition of a report topic, a pure function of the prefix of that 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from schemas.facts import Entity, ReportComplete, Snapshot
+
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason, Stage
 from pipeline.dead_letters import dead_letter
@@ -19,20 +21,44 @@ from pipeline.errors import BadRecord
 from pipeline.expiry import Expiry
 from pipeline.normalize.google_ads import normalize
 from pipeline.reported_rows import (
-    BUDGET, BUDGET_ID, BUDGET_SHARED, CAMPAIGN_PREFIX, END, EXPIRED, FETCHED_AT, FLAGS, HORIZON_MS, MEASURES_AT, ORDER,
-    READ_PREFIX, REVISION, SETTLED, FINAL, WIDTH, ProjectOf, RowKey, campaign_message, read_key, row_key,
+    BUDGET,
+    BUDGET_ID,
+    BUDGET_SHARED,
+    CAMPAIGN_PREFIX,
+    CURRENCY,
+    END,
+    EXPIRED,
+    FETCHED_AT,
+    FINAL,
+    FLAGS,
+    HORIZON_MS,
+    MEASURES_AT,
+    NAME,
+    ORDER,
+    READ_PREFIX,
+    REVISION,
+    SETTLED,
+    WIDTH,
+    ZONE,
+    ProjectOf,
+    RowKey,
+    campaign_message,
+    read_key,
+    row_key,
 )
 from pipeline.state import SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, TotalOut, encode_checkpoint, encode_total, total_id
 from pipeline.versions import offset_of, order_of, version_of
-from schemas.facts import Entity, ReportComplete, Snapshot
 from schemas.measures import ZERO
 from schemas.platform import campaign_key as key_of
 from schemas.topics import CAMPAIGNS, DEAD_LETTERS, TOTALS
 from schemas.window import Basis, Level, Window
 
-REPORT_OF = {(Level.CAMPAIGN, Window.DAY): "campaign_day", (Level.CAMPAIGN, Window.HOUR): "campaign_hour",
-             (Level.AD, Window.DAY): "ad_day"}
+REPORT_OF = {
+    (Level.CAMPAIGN, Window.DAY): "campaign_day",
+    (Level.CAMPAIGN, Window.HOUR): "campaign_hour",
+    (Level.AD, Window.DAY): "ad_day",
+}
 READ_DAYS_KEPT = 100  # completed reads are remembered longer than the longest look-back
 DAY_MS = 86_400_000
 REPORTED = str(Basis.REPORTED)
@@ -58,7 +84,9 @@ class ReportedState:
         self.rows: dict[RowKey, list[Any]] = {}
         self._entities: dict[str, list[Any]] = {}  # campaign key -> [order, *fields of Entity]
         self._days: dict[str, set[RowKey]] = {}  # campaign key -> its campaign-day rows
-        self._read: dict[tuple[str, str], dict[str, int]] = {}  # (account, report) -> local date -> fetched_at of a read
+        self._read: dict[
+            tuple[str, str], dict[str, int]
+        ] = {}  # (account, report) -> local date -> fetched_at of a read
         self._expiry: Expiry[RowKey] = Expiry()
         self._clock_ms = -1
         self.counted_to = -1
@@ -151,7 +179,8 @@ class ReportedState:
                 return
             if self._expiry.is_forgotten(fact.window, fact.start_ms):
                 raise BadRecord(
-                    BadRecordCode.BEYOND_HORIZON, "segments.date",
+                    BadRecordCode.BEYOND_HORIZON,
+                    "segments.date",
                     "the totals of that day have been given up; `pulse replay --rebuild` counts it again",
                 )
             row = self.rows[key] = [0] * WIDTH
@@ -169,8 +198,9 @@ class ReportedState:
         row[FETCHED_AT] = fact.fetched_at_ms
         row[REVISION] += 1
         row[FLAGS] |= flags
+        row[ZONE], row[CURRENCY], row[NAME] = fact.zone, fact.currency, fact.campaign_name
         row[MEASURES_AT:WIDTH] = fact.measures
-        self._publish(key, row, fact.zone, fact.currency, fact.campaign_name)
+        self._publish(key, row)
 
     def _is_stale(self, fact: Snapshot) -> bool:
         read = self._read.get((fact.account_id, REPORT_OF[Level(fact.level), Window(fact.window)]))
@@ -189,8 +219,18 @@ class ReportedState:
             self._tally("dropped", DropReason.STALE_REVISION)
             return
         row = [
-            order, fact.name, fact.type, str(fact.status), fact.currency, fact.zone, (fact.start_ms, fact.end_ms),
-            fact.daily_budget_micros, fact.total_budget_micros, fact.budget_id, fact.budget_shared, fact.as_of_ms,
+            order,
+            fact.name,
+            fact.type,
+            str(fact.status),
+            fact.currency,
+            fact.zone,
+            (fact.start_ms, fact.end_ms),
+            fact.daily_budget_micros,
+            fact.total_budget_micros,
+            fact.budget_id,
+            fact.budget_shared,
+            fact.as_of_ms,
         ]
         if known is not None and known[1:11] == [*row[1:6], list(row[6]), *row[7:11]]:
             known[11] = fact.as_of_ms
@@ -205,10 +245,14 @@ class ReportedState:
         # A budget holds from the day it is in force; days before the campaign was known get the first one we hear of.
         for key in sorted(self._days.get(campaign_key, ())):
             day = self.rows[key]
-            if (day[END] > fact.as_of_ms or known is None) and day[BUDGET : BUDGET_SHARED + 1] != [row[7], row[9], row[10]]:
+            if (day[END] > fact.as_of_ms or known is None) and day[BUDGET : BUDGET_SHARED + 1] != [
+                row[7],
+                row[9],
+                row[10],
+            ]:
                 self._days_budget(key, day)
                 day[ORDER] = order
-                self._publish(key, day, fact.zone, fact.currency, fact.name)
+                self._publish(key, day)
 
     def _complete(self, record: SourceRecord, fact: ReportComplete) -> None:
         read = self._read.setdefault((fact.account_id, fact.report), {})
@@ -243,7 +287,7 @@ class ReportedState:
             self._dead_rows.append(key)
             self._expired_changed |= self._expiry.forget(key[3], key[4])
 
-    def _publish(self, key: RowKey, row: list[Any], zone: str, currency: str, name: str) -> None:
+    def _publish(self, key: RowKey, row: list[Any]) -> None:
         campaign_key, ad_group_id, ad_id, window, start_ms = key
         platform, account_id, campaign_id = campaign_key.split(":", 2)
         entity = self._entities.get(campaign_key)
@@ -262,8 +306,8 @@ class ReportedState:
             window,
             start_ms,
             row[END],
-            zone,
-            currency,
+            row[ZONE],
+            row[CURRENCY],
             *row[MEASURES_AT:WIDTH],
             row[FETCHED_AT],
             row[REVISION],
@@ -273,7 +317,7 @@ class ReportedState:
             self._topic,
             self._partition,
             offset_of(row[ORDER]),
-            entity[1] if entity else name,
+            entity[1] if entity else row[NAME],
             entity[3] if entity else "",
             row[BUDGET],
             row[BUDGET_ID],
@@ -283,6 +327,20 @@ class ReportedState:
         self._changed[key] = None
         self._outputs.append((TOTALS, total.total_id.encode(), encode_total(total)))
 
+    def differences(self, published: "ReportedState") -> list[tuple[str, bytes | None, bytes]]:
+        """Totals to publish so that readers of `published` hold this (rebuilt) state: what differs, what is gone."""
+        before, self._outputs = self._outputs, []
+        for key, row in self.rows.items():
+            known = published.rows.get(key)
+            if known is None or known[FLAGS:] != row[FLAGS:]:
+                self._publish(key, row)
+        for key, known in published.rows.items():
+            if key not in self.rows and not self._expiry.is_forgotten(key[3], key[4]):
+                order = order_of(self.generation, self._upto)
+                self._publish(key, [order, *known[FETCHED_AT:MEASURES_AT], *ZERO])
+        differing, self._outputs = self._outputs, before
+        return differing
+
     # -- hand over -------------------------------------------------------------------------------------------
 
     @property
@@ -290,20 +348,24 @@ class ReportedState:
         return len(self._changed) + len(self._outputs)
 
     @property
-    def upto(self) -> int:
-        return self._upto
+    def clock_ms(self) -> int:
+        """The time this partition has come to, by its own records."""
+        return self._clock_ms
 
     def take(self) -> Taken:
         outputs, self._outputs = self._outputs, []
         order = order_of(self.generation, self._upto)
-        rows: list[tuple[bytes, list[Any] | None]] = [(row_key(key), self.rows[key]) for key in self._changed]
+        # What rows rest on comes before them, in case only the beginning of this is written.
+        rows: list[tuple[bytes, list[Any] | None]] = [
+            (CAMPAIGN_PREFIX + name.encode(), self._entities[name]) for name in self._entities_changed
+        ]
+        if self._expired_changed:
+            rows.append((EXPIRED, [order, self._expiry.dump()]))
+        rows.extend((row_key(key), self.rows[key]) for key in self._changed)
         rows.extend((row_key(key), None) for key in self._dead_rows)
-        rows.extend((CAMPAIGN_PREFIX + name.encode(), self._entities[name]) for name in self._entities_changed)
         for account_id, report in self._read_changed:
             read = self._read[account_id, report]
             rows.append((READ_PREFIX + f"{account_id}|{report}".encode(), [order, sorted(read.items())]))
-        if self._expired_changed:
-            rows.append((EXPIRED, [order, self._expiry.dump()]))
         if rows or self._upto > self.counted_to:
             rows.append((HEADER, [order, STATE_VERSION, self._upto, self._topic_id, self._clock_ms]))
         self.counted_to = max(self.counted_to, self._upto)

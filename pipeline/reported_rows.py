@@ -3,16 +3,17 @@
 from collections.abc import Callable
 
 import msgspec
-
 from schemas.facts import Entity
+
 from schemas.measures import MEASURES
 
 DAY_MS = 86_400_000
 # The longest conversion window of a platform is 90 days; a week more, so that the read which settles a day is in.
 HORIZON_MS = 97 * DAY_MS
 
-# row = [order, fetched_at_ms, revision, flags, end_ms, daily budget, budget id, budget shared, *measures]
-ORDER, FETCHED_AT, REVISION, FLAGS, END, BUDGET, BUDGET_ID, BUDGET_SHARED, MEASURES_AT = range(9)
+# row = [order, fetched_at_ms, revision, flags, end_ms, zone, currency, campaign name, daily budget, budget id,
+#        budget shared, *measures]
+ORDER, FETCHED_AT, REVISION, FLAGS, END, ZONE, CURRENCY, NAME, BUDGET, BUDGET_ID, BUDGET_SHARED, MEASURES_AT = range(12)
 WIDTH = MEASURES_AT + len(MEASURES)
 FINAL, SETTLED = 1, 2
 
@@ -61,9 +62,25 @@ def campaign_message(fact: Entity, campaign_key: str, project_id: str, version: 
     """JSON of `schemas.campaign.Campaign`."""
     return _encode(
         _CampaignOut(
-            1, campaign_key, project_id, fact.platform, fact.account_id, fact.campaign_id, fact.name, fact.type,
-            fact.objective, str(fact.status), fact.currency, fact.zone, fact.start_ms, fact.end_ms,
-            fact.daily_budget_micros, fact.total_budget_micros, fact.budget_id, fact.budget_shared, version,
+            1,
+            campaign_key,
+            project_id,
+            fact.platform,
+            fact.account_id,
+            fact.campaign_id,
+            fact.name,
+            fact.type,
+            fact.objective,
+            str(fact.status),
+            fact.currency,
+            fact.zone,
+            fact.start_ms,
+            fact.end_ms,
+            fact.daily_budget_micros,
+            fact.total_budget_micros,
+            fact.budget_id,
+            fact.budget_shared,
+            version,
             fact.as_of_ms,
         )
     )

@@ -73,8 +73,6 @@ def encode_checkpoint(checkpoint: CheckpointOut) -> bytes:
     return _encode(checkpoint)
 
 
-def total_id(
-    campaign_key: str, ad_group_id: str, ad_id: str, basis: str, window: str, start_ms: int
-) -> str:
+def total_id(campaign_key: str, ad_group_id: str, ad_id: str, basis: str, window: str, start_ms: int) -> str:
     """Identity of a total: `campaign_key|ad_group_id|ad_id|basis|window|start_s`."""
     return f"{campaign_key}|{ad_group_id}|{ad_id}|{basis}|{window}|{start_ms // 1000}"

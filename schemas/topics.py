@@ -24,6 +24,7 @@ _RAW = {
     "max.message.bytes": str(12 << 20),
 }
 _LOG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": str(2 << 30)}
+_LETTERS = {**_LOG, "max.message.bytes": str(20 << 20)}  # the largest raw record in Base64
 _STATE = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.3", "segment.bytes": str(64 << 20)}
 
 
@@ -72,7 +73,7 @@ TOPICS: tuple[Topic, ...] = (
     _topic(TOTALS, "total id", "absolute totals with versions, and checkpoints", Total, _LOG, public=True),
     _topic(CAMPAIGNS, "campaign key", "campaigns as the platform describes them", Campaign, _LOG, public=True),
     _topic(FEEDS, "source|account|report", "feed health", FeedHealth, _LOG, public=True),
-    _topic(DEAD_LETTERS, "key of the record", "records that could not go on", DeadLetter, _LOG, public=True),
+    _topic(DEAD_LETTERS, "key of the record", "records that could not go on", DeadLetter, _LETTERS, public=True),
     _topic(ALERTS_BUDGET, "campaign key", "budget alerts", Alert, _LOG, public=True),
     _topic(ALERTS_THRESHOLD, "campaign key", "threshold alerts", Alert, _LOG, public=True),
     _topic(ALERTS_ANOMALY, "campaign key", "anomaly alerts", Alert, _LOG, public=True),

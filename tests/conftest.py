@@ -44,7 +44,8 @@ def kafka_parts() -> kafka_jars.KafkaJars:
     try:
         return kafka_jars.resolve()
     except Misconfigured as missing:
-        pytest.fail(missing.detail, pytrace=False)
+        failure = missing.detail
+    pytest.fail(failure, pytrace=False)  # outside of the handler: the sentence alone, without a chain of errors
 
 
 @pytest.fixture(scope="session")
@@ -85,12 +86,15 @@ def unique_name() -> Callable[[str], str]:
 
 def _running(engine: E) -> Iterator[E]:
     atexit.register(engine.stop)
+    failure = ""
     try:
         engine.start()
         engine.wait_ready()
     except Misconfigured as missing:
+        failure = missing.detail
+    if failure:
         engine.stop()
-        pytest.fail(missing.detail, pytrace=False)
+        pytest.fail(failure, pytrace=False)
     yield engine
     engine.stop()
     atexit.unregister(engine.stop)

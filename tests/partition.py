@@ -43,7 +43,8 @@ class MemoryPartition:
         """Write outputs, then rows. With `die_after`, stop after so many writes; False when it died."""
         taken = state.take()
         writes: list[Callable[[], None]] = [
-            lambda output=output: self.outputs.append(output) for output in taken.outputs  # type: ignore[misc]
+            lambda output=output: self.outputs.append(output)
+            for output in taken.outputs  # type: ignore[misc]
         ]
         for key, value in changelog.write(taken.rows):
             record = Rec(0, 0, key, value)

@@ -1,7 +1,9 @@
 """Which process was that? A process id with its birth, so that a number used again is not mistaken for it."""
 
 import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -9,6 +11,7 @@ import psutil
 
 # psutil derives the birth from the boot time, which follows the wall clock when that is set.
 SAME_BIRTH_S = 2.0
+END_LIMIT_S = 5.0
 
 
 class ProcessRecord(msgspec.Struct, frozen=True):
@@ -23,34 +26,45 @@ class ProcessRecord(msgspec.Struct, frozen=True):
         return self._process() is not None
 
     def end(self) -> None:
-        """kill -9 of it and its group, if it is still that process; returns when it is gone (5 s at most)."""
+        """kill -9 of it and of what it has started, if it is still that process; returns when all is gone."""
         process = self._process()
         if process is None or self.pid == os.getpid():
             return
-        victims = [process, *process.children(recursive=True)]
+        victims = [self, *filter(None, (record_of(self.name, child.pid) for child in _descendants(process)))]
         for victim in victims:
-            try:
-                victim.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(victims, timeout=5)
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(victim.pid).kill()
+        end_s = time.monotonic() + END_LIMIT_S
+        while any(victim.alive for victim in victims) and time.monotonic() < end_s:
+            time.sleep(0.01)
 
     def _process(self) -> psutil.Process | None:
         try:
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.born_s) > SAME_BIRTH_S or process.status() == psutil.STATUS_ZOMBIE:
+            if abs(process.create_time() - self.born_s) > SAME_BIRTH_S:
+                return None
+            # A zombie is gone, unless other threads of it are still on their way out, with its ports and files.
+            if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1:
                 return None
         except psutil.NoSuchProcess:
             return None
         return process
 
 
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
 def record_of(name: str, pid: int) -> ProcessRecord | None:
     """The record of a running process; None when there is none."""
     try:
-        return ProcessRecord(name, pid, psutil.Process(pid).create_time())
+        record = ProcessRecord(name, pid, psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
         return None
+    return record if record.alive else None
 
 
 def write_records(path: Path, records: Sequence[ProcessRecord]) -> None:

@@ -33,9 +33,16 @@ def stream(items: list[tuple[Any, int]]) -> list[Rec]:
     for campaign, ad, kind, number, minutes, spend in (item for item, _ in items):
         now += timedelta(seconds=items[len(records)][1])
         body = {
-            "event_id": f"e{number}", "platform": "email", "account_id": "acc", "campaign_id": campaign, "type": kind,
-            "at": (START + timedelta(minutes=minutes)).isoformat(), "zone": ZONES[campaign], "currency": "EUR",
-            "spend_micros": spend, **({"ad_id": ad} if ad else {}),
+            "event_id": f"e{number}",
+            "platform": "email",
+            "account_id": "acc",
+            "campaign_id": campaign,
+            "type": kind,
+            "at": (START + timedelta(minutes=minutes)).isoformat(),
+            "zone": ZONES[campaign],
+            "currency": "EUR",
+            "spend_micros": spend,
+            **({"ad_id": ad} if ad else {}),
         }
         stamp = int(now.timestamp() * 1000)
         records.append(Rec(len(records), stamp, f"email:acc:{campaign}".encode(), json.dumps(body).encode()))
@@ -45,6 +52,7 @@ def stream(items: list[tuple[Any, int]]) -> list[Rec]:
 
 def local_start(at: datetime, zone: str, window: str) -> int:
     """First instant of the local hour or day that holds `at`, found by walking back minute by minute."""
+
     def name(t: datetime) -> tuple[Any, ...]:
         local = t.astimezone(ZoneInfo(zone))
         return (local.date(),) if window == "1d" else (local.date(), local.hour)
@@ -70,8 +78,12 @@ def recount(records: list[Rec]) -> dict[str, dict[str, int]]:
         seconds = int(at.timestamp())
         key = f"email:acc:{body['campaign_id']}"
         hour, day = (local_start(at, body["zone"], w) for w in ("1h", "1d"))
-        ids = [f"{key}|||counted|1m|{seconds // 60 * 60}", f"{key}|||counted|5m|{seconds // 300 * 300}",
-               f"{key}|||counted|1h|{hour}", f"{key}|||counted|1d|{day}"]
+        ids = [
+            f"{key}|||counted|1m|{seconds // 60 * 60}",
+            f"{key}|||counted|5m|{seconds // 300 * 300}",
+            f"{key}|||counted|1h|{hour}",
+            f"{key}|||counted|1d|{day}",
+        ]
         if "ad_id" in body:
             ids += [f"{key}||{body['ad_id']}|counted|1h|{hour}", f"{key}||{body['ad_id']}|counted|1d|{day}"]
         for total_id in ids:
@@ -99,13 +111,18 @@ def make() -> CountedState:
     return CountedState("raw.events.v1", 0)
 
 
-def judged(partition: MemoryPartition) -> list[bytes]:
-    """What a judge sees: final totals and checkpoints, first sight of each."""
-    seen: dict[bytes, None] = {}
+def judged(partition: MemoryPartition) -> list[set[bytes]]:
+    """What a judge sees: the final totals before each checkpoint, first sight of each."""
+    seen: set[bytes] = set()
+    between: list[set[bytes]] = [set()]
     for topic, key, value in partition.outputs:
-        if topic == TOTALS and (key is None or json.loads(value)["is_final"]):
-            seen.setdefault(value, None)
-    return list(seen)
+        if topic != TOTALS or value in seen or (key is not None and not json.loads(value)["is_final"]):
+            continue
+        seen.add(value)
+        between[-1].add(value)
+        if key is None:
+            between.append(set())
+    return between
 
 
 @given(STREAM, st.lists(st.integers(1, 42)), st.lists(st.integers(-1, 30), max_size=6), st.booleans())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -69,7 +70,7 @@ def test_the_pauses_before_restarts_grow_up_to_the_longest(running: Supervisor, 
     running.start(part(tmp_path, "restless", code))
     until(lambda: starts.exists() and len(starts.read_text().splitlines()) >= 4)
     at_s = [float(line) for line in starts.read_text().splitlines()]
-    gaps_s = [later - earlier for earlier, later in zip(at_s, at_s[1:], strict=False)]
+    gaps_s = [later - earlier for earlier, later in pairwise(at_s)]
     assert gaps_s[0] >= 0.2
     assert gaps_s[1] >= 0.4
     assert gaps_s[2] >= 0.8

@@ -48,11 +48,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def test_a_child_ends_at_sigterm(start: Start) -> None:
     child = start(SLEEPER)
-    assert child.alive
-    assert child.exit_code is None
+    assert (child.alive, child.exit_code) == (True, None)
     child.stop(5)
-    assert not child.alive
-    assert child.exit_code == -signal.SIGTERM
+    assert (child.alive, child.exit_code) == (False, -signal.SIGTERM)
 
 
 def test_a_child_that_will_not_end_is_killed_after_the_limit(start: Start) -> None:

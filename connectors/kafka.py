@@ -1,0 +1,256 @@
+"""Clients of Kafka from the settings: producer, consumer, admin; and the topics as `schemas/topics.py` states them."""
+
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.partitioner import murmur2
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+    TopicDescription,
+)
+
+from connectors.setting_sections import KafkaSettings
+from connectors.settings import Settings
+from pipeline.codes import MisconfiguredCode, TransientCode
+from pipeline.errors import Misconfigured, Transient
+from schemas.topics import BY_NAME, TOPICS, Topic
+
+MAX_REQUEST_BYTES = 20 << 20  # a dead letter holds a record of the raw topics' 12 MiB in Base64
+MAX_BATCH_BYTES = 512 << 10  # small batches cost the broker more than anything else
+ADMIN_TIMEOUT_S = 10.0
+_CREDENTIAL_ERRORS = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
+_PERMISSION_ERRORS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
+_MISSING_ERRORS = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})  # noqa: SLF001
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition the Java client, and every producer of ours, gives a record of that key (murmur2)."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+def _security(kafka: KafkaSettings) -> dict[str, Any]:
+    """aiokafka's names; empty for a plain connection."""
+    options: dict[str, Any] = {"security_protocol": kafka.security_protocol}
+    if kafka.security_protocol.endswith("SSL"):
+        options["ssl_context"] = _ssl_context(kafka)
+    if kafka.security_protocol.startswith("SASL_"):
+        options["sasl_mechanism"] = kafka.sasl_mechanism
+        options["sasl_plain_username"] = kafka.sasl_username
+        options["sasl_plain_password"] = kafka.sasl_password.get_secret_value()
+    return options
+
+
+def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=None if kafka.ca_file is None else str(kafka.ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(
+            MisconfiguredCode.SETTING, f"kafka.ca_file is {kafka.ca_file}: expected a PEM certificate ({error})."
+        ) from None
+
+
+def faust_credentials(kafka: KafkaSettings) -> Any:
+    """What `faust.App(broker_credentials=...)` takes; None for a plain connection."""
+    import faust
+
+    if kafka.security_protocol == "PLAINTEXT":
+        return None
+    context = _ssl_context(kafka) if kafka.security_protocol.endswith("SSL") else None
+    if not kafka.security_protocol.startswith("SASL_"):
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=kafka.sasl_username,
+        password=kafka.sasl_password.get_secret_value(),
+        ssl_context=context,
+        mechanism=kafka.sasl_mechanism,
+    )
+
+
+async def start_producer(settings: Settings, *, linger_ms: int = 0) -> AIOKafkaProducer:
+    """A started producer whose sends are acknowledged by every in-sync copy and never doubled by a retry.
+
+    Raises Transient(BROKER_AWAY). The caller stops it.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka.bootstrap_servers,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        linger_ms=linger_ms,
+        max_batch_size=MAX_BATCH_BYTES,
+        max_request_size=MAX_REQUEST_BYTES,
+        **_security(settings.kafka),
+    )
+    try:
+        await producer.start()
+    except KafkaConnectionError as error:
+        await producer.stop()
+        raise Transient(TransientCode.BROKER_AWAY, f"{settings.kafka.bootstrap_servers}: {error}") from None
+    return producer
+
+
+def consumer_config(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments of `AIOKafkaConsumer` every consumer shares; the caller adds group and reset."""
+    return {
+        "bootstrap_servers": settings.kafka.bootstrap_servers,
+        "enable_auto_commit": False,
+        "max_partition_fetch_bytes": 1 << 20,  # a larger record still comes, alone
+        **_security(settings.kafka),
+    }
+
+
+def admin(settings: Settings) -> AdminClient:
+    """Connects at the first call, not here."""
+    kafka = settings.kafka
+    options: dict[str, str | int] = {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "security.protocol": kafka.security_protocol,
+        "log_level": 0,  # librdkafka writes to stderr by itself; what goes wrong comes back as an exception
+    }
+    if kafka.ca_file is not None:
+        options["ssl.ca.location"] = str(kafka.ca_file)
+    if kafka.security_protocol.startswith("SASL_"):
+        options["sasl.mechanism"] = str(kafka.sasl_mechanism)
+        options["sasl.username"] = kafka.sasl_username
+        options["sasl.password"] = kafka.sasl_password.get_secret_value()
+    return AdminClient(options)
+
+
+def describe(settings: Settings, names: Iterable[str]) -> dict[str, TopicDescription]:
+    """What the brokers say of the topics that exist; absent ones are left out. Raises as `ensure_topics`."""
+    asked = list(names)
+    if not asked:
+        return {}
+    answers = admin(settings).describe_topics(TopicCollection(asked), request_timeout=ADMIN_TIMEOUT_S)
+    found: dict[str, TopicDescription] = {}
+    for name, answer in answers.items():
+        try:
+            found[name] = answer.result()
+        except KafkaException as failure:
+            if failure.args[0].code() not in _MISSING_ERRORS:
+                raise _sorted(failure, settings) from None
+    return found
+
+
+def topic_ids(settings: Settings, names: Iterable[str]) -> dict[str, str]:
+    """Name -> the topic's uuid, which a topic made again under the old name does not share.
+
+    Raises Misconfigured(TOPIC_MISSING) naming every absent topic, else as `ensure_topics`.
+    """
+    asked = list(names)
+    found = describe(settings, asked)
+    missing = [name for name in asked if name not in found]
+    if missing:
+        raise Misconfigured(
+            MisconfiguredCode.TOPIC_MISSING, f"There is no topic {', '.join(missing)}; run `pulse migrate`."
+        )
+    return {name: str(found[name].topic_id) for name in asked}
+
+
+def ensure_topics(settings: Settings, topics: tuple[Topic, ...] = TOPICS) -> dict[str, str]:
+    """Every topic exists with its partitions and settings afterwards. Returns topic -> what was done, only changes.
+
+    A second call changes nothing. Raises Misconfigured(SETTING) when a topic has another number of partitions (it is
+    never re-partitioned in place), Misconfigured(CREDENTIAL | PERMISSION), Transient(BROKER_AWAY).
+    """
+    found = describe(settings, [topic.name for topic in topics])
+    for name, description in found.items():
+        _refuse_other_partitions(name, len(description.partitions), settings.partitions)
+    done = _create(settings, [topic for topic in topics if topic.name not in found])
+    done.update(_correct(settings, [topic for topic in topics if topic.name in found]))
+    return done
+
+
+def _refuse_other_partitions(name: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise Misconfigured(
+            MisconfiguredCode.SETTING,
+            f"partitions is {expected}, but topic {name} has {found}; a topic keeps its partitions: set partitions to "
+            f"{found}, or use another cluster.",
+        )
+
+
+def _create(settings: Settings, topics: list[Topic]) -> dict[str, str]:
+    if not topics:
+        return {}
+    new = [
+        NewTopic(topic.name, settings.partitions, settings.replication, config=dict(topic.config)) for topic in topics
+    ]
+    for name, answer in admin(settings).create_topics(new, request_timeout=ADMIN_TIMEOUT_S).items():
+        try:
+            answer.result()
+        except KafkaException as failure:
+            # another process may have been first; what it made is checked by whoever runs next
+            if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise _sorted(failure, settings, name) from None
+    return {topic.name: "created" for topic in topics}
+
+
+def _correct(settings: Settings, topics: list[Topic]) -> dict[str, str]:
+    """Settings of existing topics that differ are set one by one; what others have set beside ours stays."""
+    drift = config_drift(settings, topics)
+    if not drift:
+        return {}
+    resources = [
+        ConfigResource(
+            ResourceType.TOPIC,
+            name,
+            incremental_configs=[
+                ConfigEntry(key, BY_NAME[name].config[key], incremental_operation=AlterConfigOpType.SET) for key in keys
+            ],
+        )
+        for name, keys in drift.items()
+    ]
+    answers = admin(settings).incremental_alter_configs(resources, request_timeout=ADMIN_TIMEOUT_S)
+    for resource, answer in answers.items():
+        try:
+            answer.result()
+        except KafkaException as failure:
+            raise _sorted(failure, settings, resource.name) from None
+    return {name: f"corrected {', '.join(keys)}" for name, keys in drift.items()}
+
+
+def config_drift(settings: Settings, topics: Iterable[Topic]) -> dict[str, list[str]]:
+    """Topic -> its settings whose value on the brokers is not ours. The topics exist."""
+    by_name = {topic.name: topic for topic in topics}
+    if not by_name:
+        return {}
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in by_name]
+    drift: dict[str, list[str]] = {}
+    for resource, answer in admin(settings).describe_configs(resources, request_timeout=ADMIN_TIMEOUT_S).items():
+        try:
+            entries = answer.result()
+        except KafkaException as failure:
+            raise _sorted(failure, settings, resource.name) from None
+        config = by_name[resource.name].config
+        wrong = [key for key, value in config.items() if key not in entries or entries[key].value != value]
+        if wrong:
+            drift[resource.name] = wrong
+    return drift
+
+
+def _sorted(failure: KafkaException, settings: Settings, what: str = "") -> Exception:
+    """An admin failure as one of ours. Codes: https://kafka.apache.org/protocol#protocol_error_codes"""
+    error = failure.args[0]
+    place = f"{what} on {settings.kafka.bootstrap_servers}" if what else settings.kafka.bootstrap_servers
+    if error.code() in _CREDENTIAL_ERRORS:
+        return Misconfigured(
+            MisconfiguredCode.CREDENTIAL,
+            f"The brokers at {place} refuse the login; check kafka.sasl_username and kafka.sasl_password.",
+        )
+    if error.code() in _PERMISSION_ERRORS:
+        return Misconfigured(
+            MisconfiguredCode.PERMISSION, f"The brokers do not allow this ({place}): {error.str()}; grant it."
+        )
+    if error.retriable() or error.code() in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
+        return Transient(TransientCode.BROKER_AWAY, f"{place}: {error.str()}")
+    return failure
