@@ -29,6 +29,7 @@ MAX_BATCH_BYTES = 512 << 10  # small batches cost the broker more than anything 
 ADMIN_TIMEOUT_S = 10.0
 _CREDENTIAL_ERRORS = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
 _PERMISSION_ERRORS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
+_AWAY_ERRORS = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
 _MISSING_ERRORS = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})  # noqa: SLF001
 
 
@@ -238,7 +239,7 @@ def config_drift(settings: Settings, topics: Iterable[Topic]) -> dict[str, list[
     return drift
 
 
-def _sorted(failure: KafkaException, settings: Settings, what: str = "") -> Exception:
+def _sorted(failure: Exception, settings: Settings, what: str = "") -> Exception:
     """An admin failure as one of ours. Codes: https://kafka.apache.org/protocol#protocol_error_codes"""
     error = failure.args[0]
     place = f"{what} on {settings.kafka.bootstrap_servers}" if what else settings.kafka.bootstrap_servers
@@ -251,6 +252,6 @@ def _sorted(failure: KafkaException, settings: Settings, what: str = "") -> Exce
         return Misconfigured(
             MisconfiguredCode.PERMISSION, f"The brokers do not allow this ({place}): {error.str()}; grant it."
         )
-    if error.retriable() or error.code() in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
+    if error.retriable() or error.code() in _AWAY_ERRORS:
         return Transient(TransientCode.BROKER_AWAY, f"{place}: {error.str()}")
     return failure

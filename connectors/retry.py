@@ -1,4 +1,4 @@
-"""The only retry: what is Transient is tried again with full jitter, in place, until it succeeds or a stop is asked for."""
+"""The only retry: what is Transient is tried again in place, with full jitter, until it succeeds or is told to stop."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -47,6 +47,7 @@ class MisconfiguredCode(StrEnum):
     PORT_IN_USE = "port_in_use"
     ALREADY_RUNNING = "already_running"  # another process has this data directory
     QUERY = "query"
+    RULE = "rule"
 
 
 class DropReason(StrEnum):
@@ -57,6 +58,7 @@ class DropReason(StrEnum):
     STALE_REVISION = "stale_revision"
     UNCHANGED = "unchanged"
     TICK = "tick"
+    NOT_JUDGED = "not_judged"  # an ad, a live window or one beyond the horizon: no rule looks at it
 
 
 class Stage(StrEnum):

@@ -129,6 +129,15 @@ class Supervisor:
         if not watched.part.wait(limit_s):
             watched.part.kill()
 
+    def start_part(self, name: str) -> None:
+        """Starts a part that was stopped, with a clean record."""
+        with self._lock:
+            watched = self._parts[name]
+            if not watched.part.alive:
+                watched.part.start()
+            watched.started_s, watched.back_off_s = time.monotonic(), BACK_OFF_FIRST_S
+            self._enter(watched, PartState.RUNNING)
+
     def stop(self, limit_s: float = STOP_LIMIT_S) -> None:
         """Ends everything within about `limit_s`, in reverse order of the start, servers last: SIGTERM, then
         SIGKILL for what is still there. Then gives the directory free. A second call does nothing."""

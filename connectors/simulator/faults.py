@@ -119,12 +119,15 @@ class Faults:
     """What is ordered and still to come. Restate and Vanish are the market's business and do not come here."""
 
     def __init__(self) -> None:
+        self.token_generation = 0  # tokens of an earlier one are refused
+        self._clear()
+
+    def _clear(self) -> None:
         self._answers: list[Answer] = []
         self._truncate = 0
         self._expire_pages = 0
         self._outage_until_ms = 0
         self.closed: set[str] = set()
-        self.token_generation = 0
         self.revoked = False
 
     def order(self, fault: Fault) -> None:
@@ -145,9 +148,7 @@ class Faults:
                 self.revoked = True
                 self.token_generation += 1
             case Clear():
-                generation = self.token_generation
-                self.__init__()  # type: ignore[misc]
-                self.token_generation = generation
+                self._clear()
             case Restate() | Vanish():
                 raise TypeError(f"{fault.kind} changes the market, not the answers")
 
