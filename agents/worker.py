@@ -32,10 +32,8 @@ def run_worker(settings: Settings) -> int:
     shell.on_restored = lambda: telemetry.health.set("restored", ok=True)
     telemetry.serve_health(settings.worker.http_port)
     app = build_app(settings, shell)
-    # "info" on purpose: with a higher level Faust leaves the root logger at DEBUG, a tenth of the processor.
-    worker = faust.Worker(
-        app, loop=loop, loglevel="INFO", redirect_stdouts=False, logging_config=telemetry.FAUST_LOGGING
-    )
+    # Logging is configured already; Faust's own set-up leaves the root logger at DEBUG, a tenth of the processor.
+    worker = faust.Worker(app, loop=loop, override_logging=False, redirect_stdouts=False)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         worker.execute_from_commandline()

@@ -131,7 +131,8 @@ def describe(settings: Settings, names: Iterable[str]) -> dict[str, TopicDescrip
     asked = list(names)
     if not asked:
         return {}
-    answers = admin(settings).describe_topics(TopicCollection(asked), request_timeout=ADMIN_TIMEOUT_S)
+    client = admin(settings)  # kept until the answers are in: a client that goes away takes them with it
+    answers = client.describe_topics(TopicCollection(asked), request_timeout=ADMIN_TIMEOUT_S)
     found: dict[str, TopicDescription] = {}
     for name, answer in answers.items():
         try:
@@ -186,7 +187,8 @@ def _create(settings: Settings, topics: list[Topic]) -> dict[str, str]:
     new = [
         NewTopic(topic.name, settings.partitions, settings.replication, config=dict(topic.config)) for topic in topics
     ]
-    for name, answer in admin(settings).create_topics(new, request_timeout=ADMIN_TIMEOUT_S).items():
+    client = admin(settings)
+    for name, answer in client.create_topics(new, request_timeout=ADMIN_TIMEOUT_S).items():
         try:
             answer.result()
         except KafkaException as failure:
@@ -211,7 +213,8 @@ def _correct(settings: Settings, topics: list[Topic]) -> dict[str, str]:
         )
         for name, keys in drift.items()
     ]
-    answers = admin(settings).incremental_alter_configs(resources, request_timeout=ADMIN_TIMEOUT_S)
+    client = admin(settings)
+    answers = client.incremental_alter_configs(resources, request_timeout=ADMIN_TIMEOUT_S)
     for resource, answer in answers.items():
         try:
             answer.result()
@@ -227,7 +230,8 @@ def config_drift(settings: Settings, topics: Iterable[Topic]) -> dict[str, list[
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in by_name]
     drift: dict[str, list[str]] = {}
-    for resource, answer in admin(settings).describe_configs(resources, request_timeout=ADMIN_TIMEOUT_S).items():
+    client = admin(settings)
+    for resource, answer in client.describe_configs(resources, request_timeout=ADMIN_TIMEOUT_S).items():
         try:
             entries = answer.result()
         except KafkaException as failure:

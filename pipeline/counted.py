@@ -253,9 +253,9 @@ class CountedState:
             self._expiry.watch(key, max(end_ms, self._clock_ms) + self._horizon_ms[key[2]])
             if not over:
                 self._wait_for_end(key, end_ms)
-        elif order <= row[ORDER]:
-            return
-        row[ORDER] = order
+        elif pane[0] <= self._guard_to and order <= row[ORDER]:
+            return  # read again after a restart: this row was further than the others
+        row[ORDER] = max(row[ORDER], order)  # panes of one batch come in any order
         row[AS_OF] = max(row[AS_OF], pane[1])
         for index in range(2, N + 2):
             if pane[index]:
@@ -405,11 +405,13 @@ class CountedState:
         if self._expired_changed:
             rows.append((EXPIRED, [order, self._expiry.dump()]))
         rows.extend((row_key(key), self.rows[key]) for key in self._changed)
-        rows.extend((row_key(key), None) for key in self._dead_rows)
         rows.extend(self._ids.take(order))  # after the rows: an id that is known is counted
         moved = self._upto > self.counted_to
         if rows or moved:
             rows.append((HEADER, [order, STATE_VERSION, self._upto, self._topic_id, self._clock_ms]))
+        # Behind the header: what is deleted must not be missing when the same records are read again.
+        rows.extend((row_key(key), None) for key in self._dead_rows)
+        rows.extend(self._ids.take_expired())
         self.counted_to = max(self.counted_to, self._upto)
         self._dirty, self._changed, self._dead_rows, self._campaigns_changed = {}, {}, [], []
         self._expired_changed = False

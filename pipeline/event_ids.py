@@ -56,10 +56,8 @@ class EventIds:
             self._expired.extend(self._chunks.pop(old, ()))
 
     def _close(self) -> None:
-        if self._open and self._open_key is not None:
-            self._full.append((self._open_key, [0, self.hour, self._open]))
-        elif self._open:
-            self._full.append((self._new_key(), [0, self.hour, self._open]))
+        if self._fresh:
+            self._full.append((self._open_key or self._new_key(), [0, self.hour, self._open]))
         self._open, self._open_key, self._fresh = [], None, 0
 
     def _new_key(self) -> bytes:
@@ -69,8 +67,8 @@ class EventIds:
         chunks.append(key)
         return key
 
-    def take(self, order: int) -> Iterator[tuple[bytes, list[Any] | None]]:
-        """Chunks to write since the last call (each with `order` as its first element), and chunks to delete."""
+    def take(self, order: int) -> Iterator[tuple[bytes, list[Any]]]:
+        """Chunks to write since the last call, each with `order` as its first element."""
         for key, row in self._full:
             row[0] = order
             yield key, row
@@ -82,9 +80,11 @@ class EventIds:
             self._fresh = 0
             if len(self._open) >= CHUNK_IDS:
                 self._open, self._open_key = [], None
-        for key in self._expired:
-            yield key, None
-        self._expired = []
+
+    def take_expired(self) -> list[tuple[bytes, list[Any] | None]]:
+        """Chunks to delete, once what made them expire is kept: deleted sooner, a crash would forget ids too early."""
+        expired, self._expired = self._expired, []
+        return [(key, None) for key in expired]
 
     def load(self, key: bytes, row: list[Any]) -> None:
         _, hour, names = row

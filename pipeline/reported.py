@@ -362,12 +362,13 @@ class ReportedState:
         if self._expired_changed:
             rows.append((EXPIRED, [order, self._expiry.dump()]))
         rows.extend((row_key(key), self.rows[key]) for key in self._changed)
-        rows.extend((row_key(key), None) for key in self._dead_rows)
         for account_id, report in self._read_changed:
             read = self._read[account_id, report]
             rows.append((READ_PREFIX + f"{account_id}|{report}".encode(), [order, sorted(read.items())]))
         if rows or self._upto > self.counted_to:
             rows.append((HEADER, [order, STATE_VERSION, self._upto, self._topic_id, self._clock_ms]))
+        # Behind the header: what is deleted must not be missing when the same records are read again.
+        rows.extend((row_key(key), None) for key in self._dead_rows)
         self.counted_to = max(self.counted_to, self._upto)
         self._changed, self._entities_changed, self._read_changed, self._dead_rows = {}, {}, {}, []
         self._expired_changed = False

@@ -1,4 +1,4 @@
-"""A partition in memory: source records, a changelog and outputs, and a stage state that may die between any two effects."""
+"""A partition in memory: records, a changelog, outputs, and a stage state that may die between any two effects."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class MemoryPartition:
         return True
 
     def run(self, records: Sequence[Rec], cuts: Sequence[int] = (), deaths: Sequence[int] = ()) -> None:
-        """Deliver all records in batches cut at `cuts`; at the i-th flush die after `deaths[i]` writes (-1: live on)."""
+        """Deliver all records in batches cut at `cuts`; die after `deaths[i]` writes of the i-th flush (-1: live on)."""
         state, changelog = self.start()
         position, flushes = 0, 0
         bounds = sorted({c for c in cuts if 0 < c < len(records)} | {len(records)})

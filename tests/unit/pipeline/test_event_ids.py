@@ -28,7 +28,8 @@ def test_memory_and_changelog_shrink_when_hours_pass() -> None:
     assert len(chunks) == 1
     ids.advance(3 * HOUR_MS)
     assert len(ids) == 0
-    assert saved(ids) == dict.fromkeys(chunks)  # deleted
+    assert saved(ids) == {}
+    assert dict(ids.take_expired()) == dict.fromkeys(chunks)
 
 
 def test_ids_survive_a_restart_in_chunks_of_bounded_size() -> None:

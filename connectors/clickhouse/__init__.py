@@ -1,0 +1,1 @@
+"""ClickHouse: client and error codes, migrations, the sink and the proof."""

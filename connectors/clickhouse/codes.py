@@ -1,0 +1,83 @@
+"""What an answer of ClickHouse means for the call in hand.
+
+Numbers and names: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+"""
+
+from types import MappingProxyType
+
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+
+from pipeline.codes import MisconfiguredCode, TransientCode
+from pipeline.errors import Misconfigured, PipelineError, Transient
+
+# The server answered, and the same call may succeed later.
+BUSY: MappingProxyType[int, str] = MappingProxyType(
+    {
+        3: "UNEXPECTED_END_OF_FILE",
+        23: "CANNOT_READ_FROM_ISTREAM",
+        159: "TIMEOUT_EXCEEDED",
+        164: "READONLY",  # a server in a restart, or a full disk
+        201: "QUOTA_EXCEEDED",
+        202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+        203: "NO_FREE_CONNECTION",
+        209: "SOCKET_TIMEOUT",
+        210: "NETWORK_ERROR",
+        236: "ABORTED",
+        241: "MEMORY_LIMIT_EXCEEDED",
+        242: "TABLE_IS_READ_ONLY",
+        243: "NOT_ENOUGH_SPACE",
+        252: "TOO_MANY_PARTS",
+        285: "TOO_FEW_LIVE_REPLICAS",
+        319: "UNKNOWN_STATUS_OF_INSERT",
+        394: "QUERY_WAS_CANCELLED",
+        425: "SYSTEM_ERROR",
+        473: "DEADLOCK_AVOIDED",
+        999: "KEEPER_EXCEPTION",
+    }
+)
+# The database is not as this release needs it.
+SCHEMA: MappingProxyType[int, str] = MappingProxyType(
+    {
+        8: "THERE_IS_NO_COLUMN",
+        10: "NOT_FOUND_COLUMN_IN_BLOCK",
+        16: "NO_SUCH_COLUMN_IN_TABLE",
+        20: "NUMBER_OF_COLUMNS_DOESNT_MATCH",
+        44: "ILLEGAL_COLUMN",
+        47: "UNKNOWN_IDENTIFIER",
+        53: "TYPE_MISMATCH",
+        60: "UNKNOWN_TABLE",
+        81: "UNKNOWN_DATABASE",
+    }
+)
+# The user may not.
+ACCESS: MappingProxyType[int, str] = MappingProxyType(
+    {192: "UNKNOWN_USER", 193: "WRONG_PASSWORD", 194: "REQUIRED_PASSWORD", 516: "AUTHENTICATION_FAILED"}
+)
+PERMISSION: MappingProxyType[int, str] = MappingProxyType({291: "DATABASE_ACCESS_DENIED", 497: "ACCESS_DENIED"})
+BUSY_HTTP = ("HTTP 429", "HTTP 502", "HTTP 503", "HTTP 504")
+DETAIL_CHARS = 300
+
+
+def verdict(error: ClickHouseError, address: str) -> PipelineError | ClickHouseError:
+    """Transient, Misconfigured, or the error itself when it is a bug of ours (a wrong query, a wrong block)."""
+    code = getattr(error, "code", None)
+    text = " ".join(str(error).split())[:DETAIL_CHARS]
+    if code in BUSY:
+        return Transient(TransientCode.CLICKHOUSE_BUSY, f"{address}: {BUSY[code]}: {text}")
+    if code in SCHEMA:
+        return Misconfigured(
+            MisconfiguredCode.SCHEMA_MISMATCH,
+            f"The tables at {address} are not those of this release; run `pulse migrate`. {SCHEMA[code]}: {text}",
+        )
+    if code in ACCESS:
+        return Misconfigured(
+            MisconfiguredCode.CREDENTIAL,
+            f"ClickHouse at {address} refuses the login; check clickhouse.user and clickhouse.password.",
+        )
+    if code in PERMISSION:
+        return Misconfigured(
+            MisconfiguredCode.PERMISSION, f"The ClickHouse user at {address} may not do this; grant it. {text}"
+        )
+    if code is None and (isinstance(error, OperationalError) or any(word in text for word in BUSY_HTTP)):
+        return Transient(TransientCode.CLICKHOUSE_AWAY, f"{address}: {text}")
+    return error

@@ -1,0 +1,71 @@
+"""Records of the totals topic, as far as the judge reads them. Unknown fields are skipped, so this is quick."""
+
+import msgspec
+
+from pipeline.codes import BadRecordCode
+from pipeline.errors import BadRecord
+
+_HEADS = (b"1h", b"1d")
+
+
+class TotalIn(msgspec.Struct, gc=False):
+    total_id: str
+    campaign_key: str
+    basis: str
+    window: str
+    start_ms: int
+    end_ms: int
+    zone: str
+    currency: str
+    impressions: int
+    clicks: int
+    spend_micros: int
+    conversions_micros: int
+    revenue_micros: int
+    as_of_ms: int
+    revision: int
+    is_final: bool
+    version: int
+    campaign_name: str = ""
+    daily_budget_micros: int | None = None
+    budget_shared: bool = False
+
+
+class CheckpointIn(msgspec.Struct, gc=False):
+    checkpoint: str
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    at_ms: int
+    generation: int = 0
+
+
+_total = msgspec.json.Decoder(TotalIn).decode
+_checkpoint = msgspec.json.Decoder(CheckpointIn).decode
+
+
+def may_be_judged(key: bytes) -> bool:
+    """Whether a total of this id (`campaign_key|ad_group_id|ad_id|basis|window|start_s`) is of a campaign's hour or day."""
+    parts = key.rsplit(b"|", 4)
+    return len(parts) == 5 and parts[3] in _HEADS and not parts[1] and parts[0].endswith(b"|")
+
+
+def read_total(key: bytes, value: bytes) -> TotalIn:
+    """Raises BadRecord: `malformed`, `wrong_key`."""
+    try:
+        total = _total(value)
+    except msgspec.DecodeError as error:
+        raise BadRecord(BadRecordCode.MALFORMED, "", str(error)) from None
+    if total.total_id.encode() != key:
+        raise BadRecord(BadRecordCode.WRONG_KEY, "total_id", f"the total is {total.total_id}")
+    if total.campaign_key.count(":") < 2:
+        raise BadRecord(BadRecordCode.BAD_ID, "campaign_key", "expected platform:account_id:campaign_id")
+    return total
+
+
+def read_checkpoint(value: bytes) -> CheckpointIn:
+    """Raises BadRecord: `malformed`."""
+    try:
+        return _checkpoint(value)
+    except msgspec.DecodeError as error:
+        raise BadRecord(BadRecordCode.MALFORMED, "", str(error)) from None

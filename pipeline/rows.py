@@ -1,0 +1,255 @@
+"""Records of a topic to columns of its tables. A block is a range of one partition, named by its offsets."""
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+from operator import attrgetter
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from pydantic_core import PydanticUndefined
+
+from pipeline.codes import BadRecordCode
+from pipeline.errors import BadRecord
+from pipeline.state import SourceRecord
+from schemas.tables import BOOL, FLOAT, INSTANT, INT, NAME, PLACE, RAW_RECORDS, TABLES_OF, TEXT, Column, Table
+from schemas.topics import BY_NAME, TOTALS
+
+MAX_INSTANT_MS = 10_413_791_999_999  # 2299-12-31: where DateTime64 ends
+MAX_INT = 2**63 - 1
+QUARTER_MS = 900_000  # every zone's offset changes at a quarter of an hour
+BASE64 = "|base64"
+EPOCH = date(1970, 1, 1)
+
+Columns = dict[str, list[Any]]
+
+_TYPES: dict[str, Any] = {
+    INSTANT: Annotated[int, msgspec.Meta(ge=0, le=MAX_INSTANT_MS)],
+    INT: Annotated[int, msgspec.Meta(ge=-MAX_INT - 1, le=MAX_INT)],
+    PLACE: Annotated[int, msgspec.Meta(ge=0, le=MAX_INT)],
+    "UInt32": Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)],
+    NAME: str,
+    TEXT: str,
+    BOOL: bool,
+    FLOAT: float,
+}
+
+
+@dataclass(slots=True)
+class Block:
+    """What a range of one partition comes to. `tables`: columns by table, in the order of the table's columns.
+
+    `rows` counts records that are stored, `skipped` ticks and checkpoints, `refused` records that cannot be a row;
+    together they are all records of the range. `newest_ms`: the highest record timestamp in it.
+    """
+
+    topic: str
+    topic_id: str
+    partition: int
+    first_offset: int
+    last_offset: int
+    tables: dict[str, Columns] = field(default_factory=dict)
+    rows: int = 0
+    skipped: int = 0
+    refused: list[tuple[SourceRecord, BadRecord]] = field(default_factory=list)
+    newest_ms: int = 0
+
+    def token(self, table: str) -> str:
+        """The name under which ClickHouse takes this block into a table once."""
+        return f"{table}:{self.topic}-{self.partition}:{self.first_offset}-{self.last_offset}"
+
+    @property
+    def ledger(self) -> dict[str, Any]:
+        """The row of `sink_blocks`."""
+        return {
+            "topic": self.topic,
+            "topic_id": self.topic_id,
+            "partition": self.partition,
+            "first_offset": self.first_offset,
+            "last_offset": self.last_offset,
+            "rows": self.rows,
+            "skipped": self.skipped,
+            "refused": len(self.refused),
+            "newest_ms": self.newest_ms,
+        }
+
+
+def block_of(topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord]) -> Block:
+    """`records`: one or more, in order. Raises nothing for a bad record: it is in `refused`."""
+    block = Block(topic, topic_id, partition, records[0].offset, records[-1].offset)
+    block.newest_ms = instant(max(record.timestamp for record in records))
+    kept: list[SourceRecord] = []
+    read: list[Any] = []
+    decode = None if TABLES_OF[topic] == (RAW_RECORDS,) else _decoder(topic)
+    for record in records:
+        if record.key is None and (record.value is None or topic == TOTALS):
+            block.skipped += 1
+            continue
+        if decode is not None:
+            try:
+                read.append(decode(record))
+            except BadRecord as error:
+                block.refused.append((record, error))
+                continue
+        kept.append(record)
+    block.rows = len(kept)
+    for table in TABLES_OF[topic]:
+        columns = _columns(table, block, kept, read)
+        if columns is not None:
+            block.tables[table.name] = columns
+    return block
+
+
+def instant(ms: int) -> int:
+    """A record timestamp within what a column can hold. Brokers hand on whatever a producer wrote."""
+    return min(max(ms, 0), MAX_INSTANT_MS)
+
+
+def _columns(table: Table, block: Block, kept: Sequence[SourceRecord], read: Sequence[Any]) -> Columns | None:
+    chosen: Iterable[int] = range(len(kept))
+    if table.level is not None:
+        chosen = [index for index in chosen if read[index].level == table.level]
+    if table.newest_by:
+        chosen = _newest(table.newest_by, read, chosen)
+    indexes = list(chosen)
+    if not indexes:
+        return None
+    if len(indexes) < len(kept):
+        kept = [kept[index] for index in indexes]
+        read = [read[index] for index in indexes] if read else read
+    return {column.name: _values(column, block, kept, read) for column in table.inserted}
+
+
+def _newest(name: str, read: Sequence[Any], indexes: Iterable[int]) -> list[int]:
+    newest: dict[str, int] = {}
+    identity = attrgetter(name)
+    for index in indexes:
+        key = identity(read[index])
+        known = newest.get(key)
+        if known is None or read[index].version >= read[known].version:
+            newest[key] = index
+    return list(newest.values())
+
+
+def _values(column: Column, block: Block, kept: Sequence[SourceRecord], read: Sequence[Any]) -> list[Any]:
+    source = column.source
+    if source.endswith(BASE64):
+        encoded = map(attrgetter(source.removesuffix(BASE64)), read)
+        return [None if text is None else b64decode(text) for text in encoded]
+    if not source.startswith("@"):
+        return list(map(attrgetter(source), read))
+    return _PLACES[source](block, kept, read)
+
+
+_PLACES: dict[str, Callable[[Block, Sequence[SourceRecord], Sequence[Any]], list[Any]]] = {
+    "@topic": lambda block, kept, _: [block.topic] * len(kept),
+    "@topic_id": lambda block, kept, _: [block.topic_id] * len(kept),
+    "@partition": lambda block, kept, _: [block.partition] * len(kept),
+    "@offset": lambda _block, kept, _: [record.offset for record in kept],
+    "@timestamp": lambda _block, kept, _: [instant(record.timestamp) for record in kept],
+    "@key": lambda _block, kept, _: [record.key or b"" for record in kept],
+    "@value": lambda _block, kept, _: [record.value or b"" for record in kept],
+    "@day": lambda _block, _kept, read: [local_day(total.zone, total.start_ms // QUARTER_MS) for total in read],
+}
+
+
+@lru_cache(1 << 16)
+def local_day(zone: str, quarter: int) -> int:
+    """Days from 1970-01-01 to the calendar date in `zone` at this quarter of an hour since 1970. BadRecord(BAD_ZONE)."""
+    try:
+        return (datetime.fromtimestamp(quarter * QUARTER_MS // 1000, ZoneInfo(zone)).date() - EPOCH).days
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadRecord(BadRecordCode.BAD_ZONE, "zone", f"{zone!r} is not an IANA zone") from None
+
+
+# -- reading ---------------------------------------------------------------------------------------------------
+
+
+@lru_cache
+def _decoder(topic: str) -> Callable[[SourceRecord], Any]:
+    """Reads a record of the topic with every field its tables need, within what the columns hold."""
+    decode = msgspec.json.Decoder(_shape(topic)).decode
+    encoded = [
+        column.source.removesuffix(BASE64)
+        for table in TABLES_OF[topic]
+        for column in table.inserted
+        if column.source.endswith(BASE64)
+    ]
+
+    def read(record: SourceRecord) -> Any:
+        if record.value is None:
+            raise BadRecord(BadRecordCode.MALFORMED, "", "a record without a value")
+        try:
+            message = decode(record.value)
+        except msgspec.ValidationError as error:
+            raise _refusal(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRecord(BadRecordCode.MALFORMED, "", str(error)) from None
+        if topic == TOTALS:
+            local_day(message.zone, message.start_ms // QUARTER_MS)
+        for name in encoded:
+            _check_base64(name, getattr(message, name))
+        return message
+
+    return read
+
+
+def _check_base64(name: str, text: str | None) -> None:
+    try:
+        b64decode(text or "", validate=True)
+    except (Base64Error, ValueError) as error:
+        raise BadRecord(BadRecordCode.BAD_VALUE, name, str(error)) from None
+
+
+def _shape(topic: str) -> type[msgspec.Struct]:
+    """A struct with the fields the tables take, typed by their columns; defaults are those of the contract."""
+    wanted: dict[str, Any] = {"level": str} if topic == TOTALS else {}
+    for table in TABLES_OF[topic]:
+        for column in table.inserted:
+            if not column.source.startswith("@"):
+                wanted[column.source.removesuffix(BASE64)] = _type_of(column)
+    return _struct(topic, wanted, BY_NAME[topic].model)
+
+
+def _type_of(column: Column) -> Any:
+    inner = column.type.removeprefix("Nullable(")
+    return _TYPES[column.type] if inner == column.type else _TYPES[inner.removesuffix(")")] | None
+
+
+def _struct(name: str, wanted: dict[str, Any], model: Any) -> type[msgspec.Struct]:
+    nested: dict[str, dict[str, Any]] = {}
+    fields: list[tuple[Any, ...]] = []
+    for source, type_ in wanted.items():
+        outer, dot, inner = source.partition(".")
+        if dot:
+            nested.setdefault(outer, {})[inner] = type_
+        else:
+            fields.append((source, type_, *_default(model, source)))
+    for outer, inside in nested.items():
+        fields.append((outer, _struct(outer, inside, model.model_fields[outer].annotation)))
+    return msgspec.defstruct(re.sub(r"\W", "_", name), fields, kw_only=True, gc=False)
+
+
+def _default(model: Any, name: str) -> tuple[Any, ...]:
+    default = PydanticUndefined if model is None else model.model_fields[name].default
+    return () if default is PydanticUndefined else (default,)
+
+
+_PATH = re.compile(r" - at `\$\.?(.*)`$")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+
+
+def _refusal(text: str) -> BadRecord:
+    path = _PATH.search(text)
+    where = path[1] if path else ""
+    missing = _MISSING.search(text)
+    if missing:
+        return BadRecord(BadRecordCode.MISSING_FIELD, f"{where}.{missing[1]}".lstrip("."), text)
+    if re.search(r"Expected `[^`]+`, got `", text):
+        return BadRecord(BadRecordCode.BAD_TYPE if where else BadRecordCode.MALFORMED, where, text)
+    return BadRecord(BadRecordCode.BAD_VALUE, where, text)

@@ -1,0 +1,125 @@
+"""Counting increments: windows, final and late, refusals, several sources."""
+
+import json
+from typing import Any
+
+from pipeline.counted import CountedState
+from pipeline.counted_rows import DAY_MS
+from pipeline.versions import order_of
+from schemas.topics import DEAD_LETTERS, TOTALS
+from tests.partition import Rec
+
+T0 = 1_790_000_000_000 - 1_790_000_000_000 % 3_600_000  # a full hour, 2026-09-21 13:00 UTC
+KEY = b"email:acc:c1"
+
+
+def event(offset: int, *, at: int = T0, received: int | None = None, key: bytes = KEY, **fields: Any) -> Rec:
+    platform, account, campaign = key.decode().split(":")
+    body = {
+        "event_id": f"e{offset}",
+        "platform": platform,
+        "account_id": account,
+        "campaign_id": campaign,
+        "type": "click",
+        "at": at,
+        **fields,
+    }
+    return Rec(offset, at if received is None else received, key, json.dumps(body).encode())
+
+
+def tick(offset: int, at: int) -> Rec:
+    return Rec(offset, at, None, None)
+
+
+def totals(outputs: list[tuple[str, bytes | None, bytes]], window: str = "1m") -> list[dict[str, Any]]:
+    found = [json.loads(value) for topic, key, value in outputs if topic == TOTALS and key is not None]
+    return [total for total in found if total["window"] == window]
+
+
+def letters(outputs: list[tuple[str, bytes | None, bytes]]) -> list[tuple[str, str]]:
+    found = [json.loads(value) for topic, _, value in outputs if topic == DEAD_LETTERS]
+    return [(letter["code"], letter["field"]) for letter in found]
+
+
+def test_ads_of_one_minute_in_one_batch_all_count() -> None:
+    state = CountedState("t", 0)
+    state.count([event(0, ad_id="a1"), event(1, ad_id="a2"), event(2, ad_id="a1")])
+    (total,) = totals(state.take().outputs)
+    assert total["clicks"] == 3
+
+
+def test_a_window_is_live_then_final_and_a_late_event_corrects_it_at_the_next_crossing() -> None:
+    #   13:00:10     13:01:02          13:01:30 (late, for 13:00)   13:01:31
+    #   [ 13:00 live ] 13:00 final                                  13:00 corrected
+    state = CountedState("t", 0)
+    state.count([event(0, at=T0 + 10_000)])
+    (live,) = totals(state.take().outputs)
+    assert (live["is_final"], live["clicks"]) == (False, 1)
+    state.count([tick(1, T0 + 62_000)])
+    (final,) = totals(state.take().outputs)
+    assert (final["is_final"], final["clicks"], final["revision"]) == (True, 1, 0)
+    state.count([event(2, at=T0 + 20_000, received=T0 + 90_000)])
+    assert totals(state.take().outputs) == []
+    state.count([tick(3, T0 + 91_000)])
+    (corrected,) = totals(state.take().outputs)
+    assert (corrected["is_final"], corrected["clicks"], corrected["revision"]) == (True, 2, 1)
+    assert live["version"] < final["version"] < corrected["version"]
+
+
+def test_an_event_just_behind_the_end_of_its_minute_is_not_late() -> None:
+    state = CountedState("t", 0)
+    state.count([event(0, at=T0 + 1), event(1, at=T0 + 59_999, received=T0 + 61_500), tick(2, T0 + 62_000)])
+    finals = [total for total in totals(state.take().outputs) if total["is_final"]]
+    assert [(total["clicks"], total["revision"]) for total in finals] == [(2, 0)]
+
+
+def test_what_a_campaign_said_first_of_zone_and_currency_holds() -> None:
+    state = CountedState("t", 0)
+    state.count(
+        [
+            event(0, zone="Asia/Kolkata", currency="INR", spend_micros=5),
+            event(1, zone="Europe/Berlin"),
+            event(2, currency="EUR"),
+            event(3, key=b"email:acc:other", campaign_id="c9"),
+        ]
+    )
+    outputs = state.take().outputs
+    assert letters(outputs) == [("bad_zone", "zone"), ("bad_currency", "currency"), ("wrong_key", "")]
+    (hour,) = totals(outputs, "1h")
+    assert hour["start_ms"] == T0 - 1_800_000  # hours of a half-hour zone start at :30 UTC
+    assert (hour["clicks"], hour["spend_micros"], hour["currency"]) == (1, 5, "INR")
+
+
+def test_a_bad_record_is_a_letter_and_the_rest_goes_on() -> None:
+    state = CountedState("t", 0)
+    state.count([event(0), Rec(1, T0, KEY, b"{"), event(2, count=-1), event(3)])
+    outputs = state.take().outputs
+    assert [code for code, _ in letters(outputs)] == ["malformed", "bad_value"]
+    assert totals(outputs)[0]["clicks"] == 2
+    tallies = state.tallies()
+    assert tallies["received", ""] == 4
+    assert sum(n for (kind, _), n in tallies.items() if kind == "dead") == 2
+
+
+def test_rows_are_given_up_after_the_horizon_and_never_start_again_from_zero() -> None:
+    state = CountedState("t", 0, horizon_ms={"1m": DAY_MS, "5m": DAY_MS, "1h": DAY_MS, "1d": 2 * DAY_MS})
+    state.count([event(0), tick(1, T0 + 3 * DAY_MS + 3_600_000), tick(2, T0 + 5 * DAY_MS)])
+    taken = state.take()
+    assert state.rows == {}
+    last = totals(taken.outputs, "1d")[-1]
+    assert (last["settled"], last["is_final"], last["clicks"]) == (True, True, 1)
+    assert sum(1 for key, row in taken.rows if row is None and not key.startswith(b"\0")) == 4
+    state.count([event(3, at=T0 + 1, received=T0 + 5 * DAY_MS)])
+    assert letters(state.take().outputs) == [("beyond_horizon", "at")]
+
+
+def test_two_sources_of_one_total_are_added_up_and_each_keeps_its_own_offsets() -> None:
+    first, second = CountedState("raw.a.v1", 0), CountedState("raw.b.v1", 0)
+    first.siblings, second.siblings = (second,), (first,)
+    first.count([event(5)])
+    (alone,) = totals(first.take().outputs)
+    second.count([event(9, event_id="other", type="impression")])
+    (both,) = totals(second.take().outputs)
+    assert (both["clicks"], both["impressions"]) == (1, 1)
+    assert both["version"] > alone["version"]
+    assert both["version"] >> 2 == order_of(0, 5) + order_of(0, 9)
