@@ -19,7 +19,8 @@ from agents.stage import Stage
 from connectors import telemetry
 from pipeline.errors import Misconfigured
 
-MAX_PENDING = 20_000  # rows that wait for a flush before the agent waits for one
+MAX_PENDING = 50_000  # rows that wait for a flush before the agent waits for one
+REST_PER_WORK, LONGEST_REST_S = 4.0, 1.0
 FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our partitions away
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
 
@@ -138,10 +139,14 @@ class Shell:
 
     async def keep_flushing(self, topic: str, every_s: float) -> None:
         # Not `while not stopping`: the stopping consumer waits for the acks that this task gives.
+        spent_s = 0.0
         while True:
-            await asyncio.sleep(every_s)
+            # Often when that is cheap; under load seldom, so that a row is written once for many records.
+            await asyncio.sleep(min(max(every_s, spent_s * REST_PER_WORK), LONGEST_REST_S))
+            started = time.monotonic()
             try:
                 await self.flush(topic)
+                spent_s = time.monotonic() - started
             except Exception as error:  # noqa: BLE001 - the one place where everything ends the process
                 die(f"flush of {topic} failed: {error!r}")
 

@@ -5,7 +5,7 @@ Faust's built-in lag counts from the last record read and leaves silent partitio
 
 from collections.abc import Iterable
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 REQUEST_S = 10.0
@@ -31,7 +31,12 @@ def committed_offsets(
     """(topic, partition) -> committed offset, 0 where the group has committed nothing."""
     wanted = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
     request = [ConsumerGroupTopicPartitions(group, wanted)]
-    answer = admin.list_consumer_group_offsets(request, request_timeout=REQUEST_S)[group].result(REQUEST_S)
+    try:
+        answer = admin.list_consumer_group_offsets(request, request_timeout=REQUEST_S)[group].result(REQUEST_S)
+    except KafkaException as failure:
+        if failure.args[0].code() != KafkaError.COORDINATOR_NOT_AVAILABLE:
+            raise
+        return {}  # a virgin broker makes the offsets topic at the first group: nothing is committed yet
     return {(tp.topic, tp.partition): max(tp.offset, 0) for tp in answer.topic_partitions}
 
 

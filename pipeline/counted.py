@@ -18,6 +18,7 @@ from typing import Any
 from pipeline import events, zones
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason, Stage
+from pipeline.counted_panes import PANE_MEASURES_AT, PaneKey, add_to_pane, pane_of
 from pipeline.counted_rows import (
     AS_OF,
     CORRECTED,
@@ -41,7 +42,7 @@ from pipeline.expiry import Expiry
 from pipeline.state import SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, TotalOut, encode_checkpoint, encode_total, total_id
 from pipeline.versions import offset_of, order_of, version_of
-from schemas.measures import MEASURES, ZERO
+from schemas.measures import ZERO
 from schemas.topics import DEAD_LETTERS, TOTALS
 from schemas.window import Basis, Level, Window
 
@@ -49,7 +50,7 @@ CROSSING_MS = 1_000
 GRACE_MS = 2_000  # events of one moment arrive over many connections; two seconds late is not late
 MINUTE_MS, FIVE_MINUTES_MS = 60_000, 300_000
 CAMPAIGN_PREFIX, EXPIRED = b"\x00campaign|", b"\x00expired"
-N = len(MEASURES)
+NEVER = 2**62
 COUNTED, MINUTE, FIVE_MINUTES, HOUR, DAY = str(Basis.COUNTED), *map(str, Window)
 
 
@@ -91,7 +92,9 @@ class CountedState:
         self._expired_changed = False
         self._dead_rows: list[RowKey] = []
         self._outputs: list[tuple[str, bytes | None, bytes]] = []
-        self._panes: dict[tuple[Campaign, str, int], list[int]] = {}
+        self._panes: dict[PaneKey, list[int]] = {}
+        self._fold_at = NEVER
+        self._order_base = order_of(generation, 0)
         self._tallies: dict[tuple[str, str], int] = {}
 
     # -- restore ---------------------------------------------------------------------------------------------
@@ -135,53 +138,51 @@ class CountedState:
         if records and records[-1].offset <= self.counted_to:
             self._tally("dropped", DropReason.REPLAYED, len(records))
             return
+        counted_to = self.counted_to
         next_crossing = self._clock_ms - self._clock_ms % CROSSING_MS + CROSSING_MS if self._clock_ms >= 0 else 0
         for record in records:
-            if record.offset <= self._upto and record.offset <= self.counted_to:
+            if record.offset <= counted_to:
                 self._tally("dropped", DropReason.REPLAYED)
                 continue
-            if record.timestamp >= next_crossing:
-                self._fold_panes()
-                self._cross(record.timestamp, record.offset)
-                next_crossing = record.timestamp - record.timestamp % CROSSING_MS + CROSSING_MS
+            timestamp = record.timestamp
+            if timestamp >= next_crossing:
+                self._cross(timestamp, record.offset)
+                next_crossing = timestamp - timestamp % CROSSING_MS + CROSSING_MS
             self._upto = record.offset
             if record.value is None:
                 self._tally("dropped", DropReason.TICK)
                 continue
             try:
-                self._count_one(record)
+                self._count_one(record, record.value)
             except BadRecord as error:
                 self._refuse(record, error)
-        self._fold_panes()
 
-    def _count_one(self, record: SourceRecord) -> None:
-        value = record.value or b""
+    def _count_one(self, record: SourceRecord, value: bytes) -> None:
+        received_ms = record.timestamp
         try:
             event = events.decode(value)
-            at_ms = events.at_ms(event)
         except (ValueError, BadRecord):
-            raise events.refusal(value, record.timestamp) from None
-        if not events.MIN_AT_MS <= at_ms <= record.timestamp + events.MAX_AHEAD_MS:
-            raise events.refusal(value, record.timestamp)
+            raise events.refusal(value, received_ms) from None
+        at_ms = event.at if type(event.at) is int else events.at_ms(event)
+        if not events.MIN_AT_MS <= at_ms <= received_ms + events.MAX_AHEAD_MS:
+            raise events.refusal(value, received_ms)
         campaign = self._campaign(record, event)
-        pane_key = (campaign, event.ad_id or "", at_ms - at_ms % MINUTE_MS)
+        ad_id = event.ad_id or ""
+        pane_key = (campaign, ad_id, at_ms - at_ms % MINUTE_MS)
         pane = self._panes.get(pane_key)
         if pane is None:
-            self._refuse_forgotten(campaign, event.ad_id or "", at_ms)
+            self._refuse_forgotten(campaign, at_ms)
         if not self._ids.add(f"{campaign.key}|{event.event_id}"):
             self._tally("dropped", DropReason.DUPLICATE)
             return
-        measures = events.measures_of(event)
-        if pane is None:
-            pane = self._panes[pane_key] = [record.offset, record.timestamp, *ZERO]
         if record.offset <= self._guard_to:
-            self._panes.pop(pane_key)
-            self._apply(pane_key, [record.offset, record.timestamp, *measures])
-            return
-        pane[0], pane[1] = record.offset, max(pane[1], record.timestamp)
-        for index, value_of in enumerate(measures, 2):
-            if value_of:
-                pane[index] += value_of
+            self._fold_pane(pane_key, pane_of(record.offset, received_ms, event))
+        elif pane is None:
+            self._panes[pane_key] = pane_of(record.offset, received_ms, event)
+            # The moment from which rows of this pane may be wanted: at once for a late one, else at the minute's end.
+            self._fold_at = min(self._fold_at, max(pane_key[2] + MINUTE_MS + GRACE_MS, 0))
+        else:
+            add_to_pane(pane, record.offset, received_ms, event)
 
     def _campaign(self, record: SourceRecord, event: events.EventIn) -> Campaign:
         campaign = self._campaigns.get(record.key or b"")
@@ -205,7 +206,9 @@ class CountedState:
             self._campaigns_changed.append(record.key or b"")
         return campaign
 
-    def _refuse_forgotten(self, campaign: Campaign, ad_id: str, at_ms: int) -> None:
+    def _refuse_forgotten(self, campaign: Campaign, at_ms: int) -> None:
+        if not self._expiry.forgotten:
+            return
         start_ms, _ = zones.day_at(campaign.zone, at_ms)
         if self._expiry.is_forgotten(DAY, start_ms) and (campaign.key, "", DAY, start_ms) not in self.rows:
             raise BadRecord(
@@ -222,50 +225,59 @@ class CountedState:
     # -- panes into rows -------------------------------------------------------------------------------------
 
     def _fold_panes(self) -> None:
-        """Minutes are counted record by record, everything larger once a batch from them."""
-        if self._panes:
-            panes, self._panes = self._panes, {}
-            for pane_key, pane in panes.items():
-                self._apply(pane_key, pane)
+        """Minutes are counted record by record, everything larger from them: when a window ends, or at a take."""
+        panes, self._panes = self._panes, {}
+        self._fold_at = NEVER
+        for pane_key, pane in panes.items():
+            self._fold_pane(pane_key, pane)
 
-    def _apply(self, pane_key: tuple[Campaign, str, int], pane: Sequence[int]) -> None:
+    def _fold_pane(self, pane_key: PaneKey, pane: list[int]) -> None:
         campaign, ad_id, minute_ms = pane_key
+        key, add = campaign.key, self._add
+        added = [(index, n) for index, n in enumerate(pane[PANE_MEASURES_AT:], MEASURES_AT) if n]
         five_ms = minute_ms - minute_ms % FIVE_MINUTES_MS
         hour_ms, hour_end_ms = zones.hour_at(campaign.zone, minute_ms)
         day_ms, day_end_ms = zones.day_at(campaign.zone, minute_ms)
-        key = campaign.key
-        self._add((key, "", MINUTE, minute_ms), minute_ms + MINUTE_MS, pane)
-        self._add((key, "", FIVE_MINUTES, five_ms), five_ms + FIVE_MINUTES_MS, pane)
-        self._add((key, "", HOUR, hour_ms), hour_end_ms, pane)
-        self._add((key, "", DAY, day_ms), day_end_ms, pane)
+        add((key, "", MINUTE, minute_ms), minute_ms + MINUTE_MS, pane, added)
+        add((key, "", FIVE_MINUTES, five_ms), five_ms + FIVE_MINUTES_MS, pane, added)
+        add((key, "", HOUR, hour_ms), hour_end_ms, pane, added)
+        add((key, "", DAY, day_ms), day_end_ms, pane, added)
         if ad_id:
-            self._add((key, ad_id, HOUR, hour_ms), hour_end_ms, pane)
-            self._add((key, ad_id, DAY, day_ms), day_end_ms, pane)
+            add((key, ad_id, HOUR, hour_ms), hour_end_ms, pane, added)
+            add((key, ad_id, DAY, day_ms), day_end_ms, pane, added)
 
-    def _add(self, key: RowKey, end_ms: int, pane: Sequence[int]) -> None:
-        order = order_of(self.generation, pane[0])
+    def _add(self, key: RowKey, end_ms: int, pane: list[int], added: list[tuple[int, int]]) -> None:
+        offset, as_of_ms = pane[0], pane[1]
+        order = self._order_base + offset
         row = self.rows.get(key)
         if row is None:
-            if self._expiry.is_forgotten(key[2], key[3]):
+            row = self._new_row(key, end_ms)
+            if row is None:
                 return
-            over = end_ms + GRACE_MS <= self._clock_ms
-            row = self.rows[key] = [0, 0, 0, FINAL if over else 0, end_ms, *ZERO]
-            self._expiry.watch(key, max(end_ms, self._clock_ms) + self._horizon_ms[key[2]])
-            if not over:
-                self._wait_for_end(key, end_ms)
-        elif pane[0] <= self._guard_to and order <= row[ORDER]:
+        elif offset <= self._guard_to and order <= row[ORDER]:
             return  # read again after a restart: this row was further than the others
-        row[ORDER] = max(row[ORDER], order)  # panes of one batch come in any order
-        row[AS_OF] = max(row[AS_OF], pane[1])
-        for index in range(2, N + 2):
-            if pane[index]:
-                row[MEASURES_AT - 2 + index] += pane[index]
+        if order > row[ORDER]:  # panes of one batch come in any order
+            row[ORDER] = order
+        row[AS_OF] = max(row[AS_OF], as_of_ms)
+        for index, n in added:
+            row[index] += n
         self._changed[key] = None
         if row[FLAGS] & FINAL:
             row[FLAGS] |= CORRECTED
             self._corrected[key] = None
         else:
             self._dirty[key] = None
+
+    def _new_row(self, key: RowKey, end_ms: int) -> list[Any] | None:
+        """None when rows of that day have been given up: it would start again from zero."""
+        if self._expiry.is_forgotten(key[2], key[3]):
+            return None
+        over = end_ms + GRACE_MS <= self._clock_ms
+        row = self.rows[key] = [0, 0, 0, FINAL if over else 0, end_ms, *ZERO]
+        self._expiry.watch(key, max(end_ms, self._clock_ms) + self._horizon_ms[key[2]])
+        if not over:
+            self._wait_for_end(key, end_ms)
+        return row
 
     def _wait_for_end(self, key: RowKey, end_ms: int) -> None:
         waiting = self._open.get(end_ms)
@@ -277,6 +289,8 @@ class CountedState:
     # -- time ------------------------------------------------------------------------------------------------
 
     def _cross(self, clock_ms: int, offset: int) -> None:
+        if self._fold_at <= clock_ms or (self._ends and self._ends[0][0] + GRACE_MS <= clock_ms):
+            self._fold_panes()  # before the clock moves: what they hold came before this record
         self._clock_ms = clock_ms
         self._ids.advance(clock_ms)
         final = len(self._outputs)
@@ -383,7 +397,7 @@ class CountedState:
 
     @property
     def pending(self) -> int:
-        return len(self._changed) + len(self._outputs)
+        return len(self._changed) + len(self._outputs) + len(self._panes)
 
     @property
     def clock_ms(self) -> int:
@@ -391,6 +405,7 @@ class CountedState:
         return self._clock_ms
 
     def take(self) -> Taken:
+        self._fold_panes()
         outputs, self._outputs = self._outputs, []
         for key in self._dirty:
             total = self._total(key, self.rows[key], settled=False)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from schemas.platform import campaign_key
 from schemas.window import Window
 
 DAY_MS = 86_400_000
@@ -44,9 +43,4 @@ class Campaign:
         self.platform, self.account_id, self.campaign_id = key.split(":", 2)
 
     def is_of(self, platform: str, account_id: str, campaign_id: str) -> bool:
-        return (
-            campaign_id == self.campaign_id
-            and account_id == self.account_id
-            and platform == self.platform
-            and campaign_key(platform, account_id, campaign_id) == self.key
-        )
+        return campaign_id == self.campaign_id and account_id == self.account_id and platform == self.platform

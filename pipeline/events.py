@@ -130,7 +130,7 @@ def read(value: bytes, received_ms: int) -> EventIn:
 
 
 # Every type counts in exactly one measure: a link click is not a click as well, its sender says so by a second event.
-_COUNTED_IN: dict[str, int] = {
+COUNTED_IN: dict[str, int] = {
     "impression": MEASURES.index("impressions"),
     "click": MEASURES.index("clicks"),
     "link_click": MEASURES.index("link_clicks"),
@@ -154,7 +154,7 @@ def measures_of(event: EventIn) -> tuple[int, ...]:
     Conversions are micro-units: one whole conversion per count for a conversion, unless the event says a fraction.
     """
     measures = [0] * _N
-    index = _COUNTED_IN[event.type]
+    index = COUNTED_IN[event.type]
     if index != CONVERSIONS:
         measures[index] = event.count
         measures[CONVERSIONS] = event.conversions_micros or 0

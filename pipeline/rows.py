@@ -17,7 +17,8 @@ from pydantic_core import PydanticUndefined
 from pipeline.codes import BadRecordCode
 from pipeline.errors import BadRecord
 from pipeline.state import SourceRecord
-from schemas.tables import BOOL, FLOAT, INSTANT, INT, NAME, PLACE, RAW_RECORDS, TABLES_OF, TEXT, Column, Table
+from schemas.table import BOOL, FLOAT, INSTANT, INT, NAME, PLACE, TEXT, Column, Table
+from schemas.tables import RAW_RECORDS, TABLES_OF
 from schemas.topics import BY_NAME, TOTALS
 
 MAX_INSTANT_MS = 10_413_791_999_999  # 2299-12-31: where DateTime64 ends
@@ -154,13 +155,17 @@ _PLACES: dict[str, Callable[[Block, Sequence[SourceRecord], Sequence[Any]], list
     "@timestamp": lambda _block, kept, _: [instant(record.timestamp) for record in kept],
     "@key": lambda _block, kept, _: [record.key or b"" for record in kept],
     "@value": lambda _block, kept, _: [record.value or b"" for record in kept],
-    "@day": lambda _block, _kept, read: [local_day(total.zone, total.start_ms // QUARTER_MS) for total in read],
+    "@day": lambda _block, _kept, read: _days(read),
 }
+
+
+def _days(totals: Sequence[Any]) -> list[int]:
+    return [local_day(total.zone, total.start_ms // QUARTER_MS) for total in totals]
 
 
 @lru_cache(1 << 16)
 def local_day(zone: str, quarter: int) -> int:
-    """Days from 1970-01-01 to the calendar date in `zone` at this quarter of an hour since 1970. BadRecord(BAD_ZONE)."""
+    """Days from 1970-01-01 to the date in `zone` at this quarter of an hour since 1970. Raises BadRecord(BAD_ZONE)."""
     try:
         return (datetime.fromtimestamp(quarter * QUARTER_MS // 1000, ZoneInfo(zone)).date() - EPOCH).days
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -173,7 +178,7 @@ def local_day(zone: str, quarter: int) -> int:
 @lru_cache
 def _decoder(topic: str) -> Callable[[SourceRecord], Any]:
     """Reads a record of the topic with every field its tables need, within what the columns hold."""
-    decode = msgspec.json.Decoder(_shape(topic)).decode
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(_shape(topic)).decode
     encoded = [
         column.source.removesuffix(BASE64)
         for table in TABLES_OF[topic]

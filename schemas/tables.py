@@ -1,15 +1,29 @@
 """Every ClickHouse table as data: columns in order, engine, sort key, partition, retention.
 
 The migrations in `infra/clickhouse/migrations` create them; a contract test holds the two together.
-A column's `source` says what fills it: a field of the topic's contract (`evidence.numerator` inside
-another), a part of the Kafka record (`@offset`), or the server (`@server`). `_ms` fields become
-`DateTime64(3, 'UTC')` columns without the suffix; amounts stay whole micros, named as in the contract.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 from schemas.measures import MEASURES
+from schemas.table import (
+    BOOL,
+    DATE,
+    FLOAT,
+    INSTANT,
+    INT,
+    MAYBE_FLOAT,
+    MAYBE_INSTANT,
+    MAYBE_INT,
+    MAYBE_TEXT,
+    NAME,
+    PLACE,
+    SERVER,
+    TEXT,
+    Column,
+    Table,
+    instants,
+    named,
+    place,
+)
 from schemas.topics import (
     ALERT_TOPICS,
     CAMPAIGNS,
@@ -22,114 +36,53 @@ from schemas.topics import (
 )
 from schemas.window import Level
 
-INSTANT = "DateTime64(3, 'UTC')"
-NAME = "LowCardinality(String)"
-TEXT = "String"
-INT = "Int64"
-PLACE = "UInt64"  # offsets and versions
-BOOL = "Bool"
-FLOAT = "Float64"
-DATE = "Date32"
-MAYBE_INT, MAYBE_FLOAT, MAYBE_TEXT = "Nullable(Int64)", "Nullable(Float64)", "Nullable(String)"
-MAYBE_INSTANT = "Nullable(DateTime64(3, 'UTC'))"
-SERVER = "@server"
-
-Retention = Literal["raw", "totals", "kept"]  # by time of arrival: event time may be long ago or, in a demo, ahead
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    name: str
-    type: str
-    source: str
-
-    @property
-    def inserted(self) -> bool:
-        return self.source != SERVER
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """`version`: the column by which the newest of equal keys is known; "" where copies are identical.
-
-    `level`: of the totals topic only totals of this level; `newest_by`: the field that names a row, where of one
-    block only its newest copy need be stored; "" where every copy counts.
-    """
-
-    name: str
-    columns: tuple[Column, ...]
-    order_by: tuple[str, ...]
-    version: str = ""
-    partition_by: str = ""
-    retention: Retention = "kept"
-    level: Level | None = None
-    newest_by: str = ""
-
-    @property
-    def inserted(self) -> tuple[Column, ...]:
-        return tuple(column for column in self.columns if column.inserted)
-
-
-def _named(type_: str, *names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, type_, name) for name in names)
-
-
-def _instants(*names: str, type_: str = INSTANT) -> tuple[Column, ...]:
-    return tuple(Column(name, type_, f"{name}_ms") for name in names)
-
-
-def _place(prefix: str) -> tuple[Column, ...]:
-    """Where the row's own record lies, so that loss and repeats can be shown in SQL."""
-    return (Column(f"{prefix}_partition", "UInt32", "@partition"), Column(f"{prefix}_offset", PLACE, "@offset"))
-
-
 _INGESTED = (Column("ingested_at", INSTANT, SERVER),)
 
 _TOTAL_IDENTITY = (
-    *_named(TEXT, "total_id", "campaign_key"),
-    *_named(NAME, "platform", "account_id"),
-    *_named(TEXT, "campaign_id", "ad_group_id", "ad_id"),
-    *_named(NAME, "basis", "window"),
-    *_instants("start", "end"),
+    *named(TEXT, "total_id", "campaign_key"),
+    *named(NAME, "platform", "account_id"),
+    *named(TEXT, "campaign_id", "ad_group_id", "ad_id"),
+    *named(NAME, "basis", "window"),
+    *instants("start", "end"),
     Column("day", DATE, "@day"),  # of the account's calendar
-    *_named(NAME, "zone", "currency"),
+    *named(NAME, "zone", "currency"),
 )
 _TOTAL_FIGURES = (
-    *_named(INT, *MEASURES),
-    *_instants("as_of"),
-    *_named(INT, "revision"),
-    *_named(BOOL, "is_final", "settled"),
-    *_named(PLACE, "version"),
-    *_named(NAME, "source_topic"),
-    *_named("UInt32", "source_partition"),
-    *_named(INT, "source_offset"),
-    *_place("totals"),
+    *named(INT, *MEASURES),
+    *instants("as_of"),
+    *named(INT, "revision"),
+    *named(BOOL, "is_final", "settled"),
+    *named(PLACE, "version"),
+    *named(NAME, "source_topic"),
+    *named("UInt32", "source_partition"),
+    *named(INT, "source_offset"),
+    *place("totals"),
     Column("published_at", INSTANT, "@timestamp"),
 )
 _TOTAL_BUDGET = (
-    *_named(NAME, "campaign_name", "campaign_status"),
-    *_named(MAYBE_INT, "daily_budget_micros"),
-    *_named(MAYBE_TEXT, "budget_id"),
-    *_named(BOOL, "budget_shared"),
+    *named(NAME, "campaign_name", "campaign_status"),
+    *named(MAYBE_INT, "daily_budget_micros"),
+    *named(MAYBE_TEXT, "budget_id"),
+    *named(BOOL, "budget_shared"),
 )
 _TOTAL = (*_TOTAL_IDENTITY, *_TOTAL_FIGURES, *_TOTAL_BUDGET, *_INGESTED)
 _TOTAL_KEY = ("basis", "window", "platform", "account_id", "campaign_id")
 
 _ALERT = (
-    *_named(TEXT, "alert_id", "event_id"),
-    *_named(PLACE, "version"),
-    *_named(NAME, "transition", "kind", "rule_id", "alert_type", "severity", "project_id"),
-    *_named(TEXT, "campaign_key"),
-    *_named(NAME, "platform", "account_id"),
-    *_named(TEXT, "campaign_id", "campaign_name"),
-    *_named(NAME, "basis", "window"),
-    *_instants("window_start", "window_end"),
-    *_named(NAME, "zone", "currency", "metric"),
-    *_named(MAYBE_FLOAT, "threshold"),
-    *_named(FLOAT, "current_value"),
-    *_named(MAYBE_FLOAT, "previous_value", "expected", "interval_low", "interval_high", "score"),
-    *_named(INT, "spend_at_risk_micros"),
-    *_named(TEXT, "message"),
+    *named(TEXT, "alert_id", "event_id"),
+    *named(PLACE, "version"),
+    *named(NAME, "transition", "kind", "rule_id", "alert_type", "severity", "project_id"),
+    *named(TEXT, "campaign_key"),
+    *named(NAME, "platform", "account_id"),
+    *named(TEXT, "campaign_id", "campaign_name"),
+    *named(NAME, "basis", "window"),
+    *instants("window_start", "window_end"),
+    *named(NAME, "zone", "currency", "metric"),
+    *named(MAYBE_FLOAT, "threshold"),
+    *named(FLOAT, "current_value"),
+    *named(MAYBE_FLOAT, "previous_value", "expected", "interval_low", "interval_high", "score"),
+    *named(INT, "spend_at_risk_micros"),
+    *named(TEXT, "message"),
     Column("numerator", INT, "evidence.numerator"),
     Column("denominator", MAYBE_INT, "evidence.denominator"),
     Column("revision", INT, "evidence.revision"),
@@ -137,35 +90,35 @@ _ALERT = (
     Column("settled", BOOL, "evidence.settled"),
     Column("total_id", TEXT, "evidence.total_id"),
     Column("total_version", PLACE, "evidence.total_version"),
-    *_named(TEXT, "link"),
-    *_instants("at"),
+    *named(TEXT, "link"),
+    *instants("at"),
     Column("alerts_topic", NAME, "@topic"),
-    *_place("alerts"),
+    *place("alerts"),
     *_INGESTED,
 )
 
 _CAMPAIGN = (
-    *_named(TEXT, "campaign_key"),
-    *_named(NAME, "project_id", "platform", "account_id"),
-    *_named(TEXT, "campaign_id", "name"),
-    *_named(NAME, "type", "objective", "status", "currency", "zone"),
-    *_instants("start", "end", type_=MAYBE_INSTANT),
-    *_named(MAYBE_INT, "daily_budget_micros", "total_budget_micros"),
-    *_named(MAYBE_TEXT, "budget_id"),
-    *_named(BOOL, "budget_shared"),
-    *_named(PLACE, "version"),
-    *_instants("as_of"),
-    *_place("campaigns"),
+    *named(TEXT, "campaign_key"),
+    *named(NAME, "project_id", "platform", "account_id"),
+    *named(TEXT, "campaign_id", "name"),
+    *named(NAME, "type", "objective", "status", "currency", "zone"),
+    *instants("start", "end", type_=MAYBE_INSTANT),
+    *named(MAYBE_INT, "daily_budget_micros", "total_budget_micros"),
+    *named(MAYBE_TEXT, "budget_id"),
+    *named(BOOL, "budget_shared"),
+    *named(PLACE, "version"),
+    *instants("as_of"),
+    *place("campaigns"),
     *_INGESTED,
 )
 
 _FEED = (
-    *_named(NAME, "source", "account_id", "report", "state"),
-    *_instants("at"),
-    *_instants("last_ok", "read_until", type_=MAYBE_INSTANT),
-    *_named(INT, "rows", "vanished"),
-    *_named(TEXT, "detail"),
-    *_place("feeds"),
+    *named(NAME, "source", "account_id", "report", "state"),
+    *instants("at"),
+    *instants("last_ok", "read_until", type_=MAYBE_INSTANT),
+    *named(INT, "rows", "vanished"),
+    *named(TEXT, "detail"),
+    *place("feeds"),
     *_INGESTED,
 )
 
@@ -220,15 +173,15 @@ CAMPAIGN_HISTORY = Table("campaign_history", _CAMPAIGN, ("platform", "account_id
 LETTERS = Table(
     "dead_letters",
     (
-        *_named(NAME, "code", "field"),
-        *_named(TEXT, "detail"),
-        *_named(NAME, "stage", "topic"),
-        *_named("UInt32", "partition"),
-        *_named(PLACE, "offset"),
-        *_instants("timestamp"),
+        *named(NAME, "code", "field"),
+        *named(TEXT, "detail"),
+        *named(NAME, "stage", "topic"),
+        *named("UInt32", "partition"),
+        *named(PLACE, "offset"),
+        *instants("timestamp"),
         Column("key", MAYBE_TEXT, "key|base64"),
         Column("value", MAYBE_TEXT, "value|base64"),
-        *_place("letters"),
+        *place("letters"),
         *_INGESTED,
     ),
     ("topic", "partition", "offset"),
@@ -239,15 +192,15 @@ FEED_HISTORY = Table("feed_history", _FEED, ("source", "account_id", "report", "
 PUBLIC_EVENTS = Table(
     "public_events",
     (
-        *_named(TEXT, "event_id"),
-        *_named(NAME, "event_type"),
-        *_named(INT, "sequence"),
-        *_named(NAME, "project_id"),
+        *named(TEXT, "event_id"),
+        *named(NAME, "event_type"),
+        *named(INT, "sequence"),
+        *named(NAME, "project_id"),
         Column("campaign_key", TEXT, "@key"),
-        *_named(TEXT, "campaign_id"),
-        *_named(TEXT, "timestamp"),
+        *named(TEXT, "campaign_id"),
+        *named(TEXT, "timestamp"),
         Column("payload", TEXT, "@value"),
-        *_place("events"),
+        *place("events"),
         *_INGESTED,
     ),
     ("campaign_key", "sequence", "event_id"),

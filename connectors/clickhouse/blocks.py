@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.rows import Columns
-from schemas.tables import BOOL, DATE, FLOAT, INSTANT, INT, NAME, PLACE, TEXT, Table
+from schemas.table import BOOL, DATE, FLOAT, INSTANT, INT, NAME, PLACE, TEXT, Table
 
 _ARROW: dict[str, Any] = {
     TEXT: pa.binary(),  # raw values may be any bytes

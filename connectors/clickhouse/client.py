@@ -1,7 +1,7 @@
 """Clients of ClickHouse from the settings, whose errors are ours."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -16,15 +16,15 @@ from connectors.settings import Settings
 from pipeline.codes import TransientCode
 from pipeline.errors import Transient
 
-CONNECT_S = 5.0
-ANSWER_S = 30.0
+CONNECT_S = 5
+ANSWER_S = 30
 
 
 def address(settings: Settings) -> str:
     return f"{settings.clickhouse.host}:{settings.clickhouse.port}"
 
 
-def _options(settings: Settings, *, database: bool, answer_s: float) -> dict[str, Any]:
+def _options(settings: Settings, *, database: bool, answer_s: int) -> dict[str, Any]:
     clickhouse = settings.clickhouse
     return {
         "host": clickhouse.host,
@@ -44,17 +44,18 @@ def _options(settings: Settings, *, database: bool, answer_s: float) -> dict[str
 
 @contextmanager
 def sorted_errors(settings: Settings) -> Iterator[None]:
-    """What the client raises within becomes Transient or Misconfigured; a bug goes through as it is."""
+    """What calls of a client raise within becomes Transient or Misconfigured; a bug goes through as it is."""
     try:
         yield
     except ClickHouseError as error:
         raise verdict(error, address(settings)) from error
-    except (OSError, TimeoutError, aiohttp.ClientError, urllib3.exceptions.HTTPError) as error:
-        raise Transient(TransientCode.CLICKHOUSE_AWAY, f"{address(settings)}: {error or type(error).__name__}") from None
+    except (OSError, aiohttp.ClientError, urllib3.exceptions.HTTPError) as error:
+        detail = f"{address(settings)}: {str(error) or type(error).__name__}"
+        raise Transient(TransientCode.CLICKHOUSE_AWAY, detail) from None
 
 
 @contextmanager
-def connected(settings: Settings, *, database: bool = True, answer_s: float = ANSWER_S) -> Iterator[Client]:
+def connected(settings: Settings, *, database: bool = True, answer_s: int = ANSWER_S) -> Iterator[Client]:
     """A blocking client for commands. Raises Transient(CLICKHOUSE_AWAY | CLICKHOUSE_BUSY) or Misconfigured."""
     with sorted_errors(settings):
         client = clickhouse_connect.get_client(**_options(settings, database=database, answer_s=answer_s))
@@ -64,18 +65,15 @@ def connected(settings: Settings, *, database: bool = True, answer_s: float = AN
             client.close()
 
 
-@asynccontextmanager
-async def connected_async(settings: Settings, *, answer_s: float = ANSWER_S) -> AsyncIterator[AsyncClient]:
-    """The same for tasks: calls can be cancelled while ClickHouse is silent."""
+async def connect_async(settings: Settings) -> AsyncClient:
+    """A client for tasks: its calls can be cancelled while ClickHouse is silent. The caller closes it."""
     with sorted_errors(settings):
-        client = await clickhouse_connect.get_async_client(**_options(settings, database=True, answer_s=answer_s))
-        try:
-            yield client
-        finally:
-            await client.close()
+        return await clickhouse_connect.get_async_client(**_options(settings, database=True, answer_s=ANSWER_S))
 
 
-def rows(client: Client, sql: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> list[dict[str, Any]]:
-    """The result as one dictionary a row; instants are aware."""
-    result = client.query(sql, parameters=parameters, settings=options, tz_mode="aware")
+def rows(
+    client: Client, sql: str, parameters: dict[str, Any] | None = None, options: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The result as one dictionary a row; instants are aware. `options`: settings of the query."""
+    result = client.query(sql, parameters=parameters, settings=dict(options or {}), tz_mode="aware")
     return list(result.named_results())

@@ -60,7 +60,8 @@ DETAIL_CHARS = 300
 
 def verdict(error: ClickHouseError, address: str) -> PipelineError | ClickHouseError:
     """Transient, Misconfigured, or the error itself when it is a bug of ours (a wrong query, a wrong block)."""
-    code = getattr(error, "code", None)
+    found = getattr(error, "code", None)
+    code = found if isinstance(found, int) else 0  # 0: no answer of the server
     text = " ".join(str(error).split())[:DETAIL_CHARS]
     if code in BUSY:
         return Transient(TransientCode.CLICKHOUSE_BUSY, f"{address}: {BUSY[code]}: {text}")
@@ -78,6 +79,6 @@ def verdict(error: ClickHouseError, address: str) -> PipelineError | ClickHouseE
         return Misconfigured(
             MisconfiguredCode.PERMISSION, f"The ClickHouse user at {address} may not do this; grant it. {text}"
         )
-    if code is None and (isinstance(error, OperationalError) or any(word in text for word in BUSY_HTTP)):
+    if code == 0 and (isinstance(error, OperationalError) or any(word in text for word in BUSY_HTTP)):
         return Transient(TransientCode.CLICKHOUSE_AWAY, f"{address}: {text}")
     return error

@@ -102,8 +102,8 @@ def _missing(client: Client, known: list[Migration]) -> list[Migration]:
     if beyond:
         raise Misconfigured(
             MisconfiguredCode.SCHEMA_MISMATCH,
-            f"The database has {beyond[-1]}, which this release does not know; run the release that made it, or a later "
-            "one.",
+            f"The database has {beyond[-1]}, which this release does not know; run the release that made it, or "
+            "a later one.",
         )
     return [migration for migration in known if migration.number not in applied]
 

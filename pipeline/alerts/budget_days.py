@@ -1,10 +1,10 @@
-"""The life of a budget alert: judged on every new total of the day, because spend of a day only grows until it is restated.
+"""The life of a budget alert, judged on every new total of the day: spend only grows until it is restated.
 
-    below -> firing: at or above the share of the budget
-    firing -> resolved: the day is over, or the budget was raised above the spend
-    firing, resolved -> retracted: the figure was restated below
-    resolved -> amended: the day is over, and its figure was restated but is still above
-    retracted, resolved by a budget -> firing: above again, as another episode
+below -> firing: at or above the share of the budget
+firing -> resolved: the day is over, or the budget was raised above the spend
+firing, resolved -> retracted: the figure was restated below
+resolved -> amended: the day is over, and its figure was restated but is still above
+retracted, resolved by a budget -> firing: above again, as another episode
 """
 
 from collections.abc import Iterator, Sequence

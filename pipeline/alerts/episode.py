@@ -111,9 +111,7 @@ def _wait(state: Carry, code: int, start: int, persistence: Persistence, told: C
         opens = persistence.sticky and start in told
     else:
         state.breaches += 1
-        opens = (
-            state.breaches >= persistence.for_windows or code in (UP_AT_ONCE, DOWN_AT_ONCE) or start in told
-        )
+        opens = state.breaches >= persistence.for_windows or code in (UP_AT_ONCE, DOWN_AT_ONCE) or start in told
     if opens:
         state.open_ms = state.last_ms = start
         state.breaches = state.clears = 0

@@ -30,14 +30,18 @@ class Judgement:
         if state.fingerprint != fingerprint:
             self._start_anew(fingerprint)
         self._judge_new_windows()
-        if not state.told and state.carry.open_ms == NONE and not any(code >= FIRST_FIRING for code in set(state.codes)):
+        if (
+            not state.told
+            and state.carry.open_ms == NONE
+            and not any(code >= FIRST_FIRING for code in set(state.codes))
+        ):
             state.known_end_ms = NONE
             return self._said
         self._compare(self._episodes())
         return self._said
 
     def _start_anew(self, fingerprint: bytes) -> None:
-        """The rule reads otherwise than before, or is new: what it said is over, and recent windows are judged again."""
+        """The rule is new or reads otherwise: what it said is over, and recent windows are judged again."""
         state, rule = self._state, self._rule
         for told in state.told:
             index = self._series.find(told.shown_ms)
@@ -181,7 +185,7 @@ def opened(state: RuleState) -> set[int]:
 
 
 def trim(basis: BasisState, kinds: dict[str, tuple[SeriesRuleKind, AnomalyRule | ThresholdRule]]) -> None:
-    """Drop hours beyond the baseline of the oldest one that is still judged again; episodes open then are carried on."""
+    """Drop hours beyond the baseline of the oldest one still judged again; episodes open then are carried on."""
     series = basis.hours
     if not len(series) or series.columns[END][0] > series.newest_end_ms - HOURS_KEPT_MS:
         return
@@ -190,9 +194,7 @@ def trim(basis: BasisState, kinds: dict[str, tuple[SeriesRuleKind, AnomalyRule |
     for rule_id, state in basis.rules.items():
         codes = state.codes[:count] + bytes([NOT_ENOUGH]) * (count - len(state.codes[:count]))
         if rule_id in kinds:
-            state.carry, _ = fold(
-                state.carry, codes, starts, ends, persistence_of(*kinds[rule_id]), told=opened(state)
-            )
+            state.carry, _ = fold(state.carry, codes, starts, ends, persistence_of(*kinds[rule_id]), told=opened(state))
         state.codes = state.codes[count:]
     series.drop_first(count)
 

@@ -50,7 +50,9 @@ def _budget(said: Statement, rule: BudgetRule, subject: Subject, series: Series)
         return f"{today} is over: {name} spent {spend}, {share} of its daily budget of {budget}."
     before = micros(said.previous_numerator or 0, subject.currency)
     was = f"not {before} ({percent(said.previous or 0.0)})"
-    told = f"{platform_name(subject.platform)} restated {today}: {name} spent {spend} ({share} of its daily budget), {was}"
+    told = (
+        f"{platform_name(subject.platform)} restated {today}: {name} spent {spend} ({share} of its daily budget), {was}"
+    )
     if said.transition is Transition.RETRACTED:
         return f"{told}. The alert no longer holds."
     return f"{told}. It is still above {rule.share_percent} %."

@@ -65,7 +65,9 @@ class Metric:
         return abs(expected) / sqrt(events)
 
 
-def _sum(name: MetricName, label: str, unit: Unit, column: int, divide: int, events: int, event_unit: int = 1) -> Metric:
+def _sum(
+    name: MetricName, label: str, unit: Unit, column: int, divide: int, events: int, event_unit: int = 1
+) -> Metric:
     return Metric(name, label, unit, Nature.SUM, column, None, 1, divide, events, event_unit)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TypedDict
 
 import msgspec
 
@@ -14,6 +15,15 @@ from schemas.measures import MICROS
 from schemas.rule import BudgetRule, MetricName, ThresholdRule
 
 DIGITS = 6
+
+
+class Head(TypedDict):
+    event_type: str
+    event_id: str
+    sequence: int
+    project_id: str
+    campaign_id: str
+    timestamp: str
 
 
 class MetricsOut(msgspec.Struct, gc=False):
@@ -142,7 +152,7 @@ class Publisher:
         cause = f"{self._campaign.key}|{basis}|{date}|{revision_of}"
         return MetricsUpdatedOut(**self._head("metrics_updated", at, cause), metrics=metrics)
 
-    def _head(self, name: str, at: str, cause: str) -> dict[str, object]:
+    def _head(self, name: str, at: str, cause: str) -> Head:
         self._campaign.sequence += 1
         return {
             "event_type": f"campaign.{name}",

@@ -2,8 +2,10 @@
 
 import msgspec
 
+from pipeline.alerts.series import MAX_INT64
 from pipeline.codes import BadRecordCode
 from pipeline.errors import BadRecord
+from schemas.window import Basis, Window
 
 _HEADS = (b"1h", b"1d")
 
@@ -11,8 +13,8 @@ _HEADS = (b"1h", b"1d")
 class TotalIn(msgspec.Struct, gc=False):
     total_id: str
     campaign_key: str
-    basis: str
-    window: str
+    basis: Basis
+    window: Window
     start_ms: int
     end_ms: int
     zone: str
@@ -40,26 +42,46 @@ class CheckpointIn(msgspec.Struct, gc=False):
     generation: int = 0
 
 
+_NUMBERS = (
+    "start_ms",
+    "end_ms",
+    "impressions",
+    "clicks",
+    "spend_micros",
+    "conversions_micros",
+    "revenue_micros",
+    "as_of_ms",
+    "revision",
+    "version",
+    "daily_budget_micros",
+)
 _total = msgspec.json.Decoder(TotalIn).decode
 _checkpoint = msgspec.json.Decoder(CheckpointIn).decode
 
 
 def may_be_judged(key: bytes) -> bool:
-    """Whether a total of this id (`campaign_key|ad_group_id|ad_id|basis|window|start_s`) is of a campaign's hour or day."""
+    """Whether this id (`campaign_key|ad_group_id|ad_id|basis|window|start_s`) is of a campaign's hour or day."""
     parts = key.rsplit(b"|", 4)
     return len(parts) == 5 and parts[3] in _HEADS and not parts[1] and parts[0].endswith(b"|")
 
 
 def read_total(key: bytes, value: bytes) -> TotalIn:
-    """Raises BadRecord: `malformed`, `wrong_key`."""
+    """Raises BadRecord: `malformed`, `wrong_key`, `bad_id`, `bad_value`."""
     try:
         total = _total(value)
     except msgspec.DecodeError as error:
         raise BadRecord(BadRecordCode.MALFORMED, "", str(error)) from None
-    if total.total_id.encode() != key:
+    named = f"{total.campaign_key}|||{total.basis}|{total.window}|{total.start_ms // 1000}"
+    if total.total_id.encode() != key or total.total_id != named:
         raise BadRecord(BadRecordCode.WRONG_KEY, "total_id", f"the total is {total.total_id}")
     if total.campaign_key.count(":") < 2:
         raise BadRecord(BadRecordCode.BAD_ID, "campaign_key", "expected platform:account_id:campaign_id")
+    for name in _NUMBERS:
+        number = getattr(total, name) or 0
+        if not -MAX_INT64 <= number <= MAX_INT64:
+            raise BadRecord(BadRecordCode.BAD_VALUE, name, "does not fit 64 bits")
+    if total.end_ms <= total.start_ms:
+        raise BadRecord(BadRecordCode.BAD_VALUE, "end_ms", "the window ends before it begins")
     return total
 
 

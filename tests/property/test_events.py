@@ -1,9 +1,9 @@
-"""Any bytes are an event or a refusal; what the fast reading takes, the slow one has nothing against, and the reverse."""
+"""Any bytes are an event or a refusal, and the fast reading and the slow one are of one mind."""
 
 import json
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline import events
@@ -59,6 +59,7 @@ def check(value: bytes) -> events.EventIn | BadRecord:
     return result
 
 
+@settings(deadline=None)
 @given(st.binary())
 @example(b'{"a":' * 2000)
 @example(b"[" * 50_000)
@@ -67,6 +68,7 @@ def test_any_bytes_are_an_event_or_a_refusal(value: bytes) -> None:
     assert isinstance(check(value), BadRecord)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # the first text draws a table of all letters
 @given(st.dictionaries(NAMES, JSON, max_size=4), st.sets(st.sampled_from(REQUIRED), max_size=1))
 def test_an_object_of_any_fields_is_an_event_or_a_refusal_that_names_the_field(
     changed: dict[str, Any], absent: set[str]
@@ -80,6 +82,7 @@ def test_an_object_of_any_fields_is_an_event_or_a_refusal_that_names_the_field(
         assert result.field in {*changed, *absent}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=20), st.integers(0, 400))
 def test_a_good_event_with_bytes_thrown_in_is_an_event_or_a_refusal(noise: bytes, place: int) -> None:
     value = json.dumps(GOOD).encode()

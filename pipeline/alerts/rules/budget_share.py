@@ -17,7 +17,7 @@ class BudgetShare:
 
     rule: BudgetRule
 
-    def judge(self, series: Series, index: int, codes: bytearray) -> Finding:  # noqa: ARG002 - the day stands alone
+    def judge(self, series: Series, index: int, codes: bytearray) -> Finding:
         columns = series.columns
         spend, budget = columns[SPEND][index], columns[BUDGET][index]
         if budget <= 0:

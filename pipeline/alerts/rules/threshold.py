@@ -46,7 +46,7 @@ class Threshold:
         clear = limit if rule.resolve is None else exact(rule.resolve)
         return cls(rule, metric, limit, clear, is_below, volume, frozenset(columns))
 
-    def judge(self, series: Series, index: int, codes: bytearray) -> Finding:  # noqa: ARG002 - needs no verdicts
+    def judge(self, series: Series, index: int, codes: bytearray) -> Finding:
         columns, metric = series.columns, self.metric
         ends = columns[END]
         after = ends[index] - self.rule.span_h * HOUR_MS
@@ -92,4 +92,3 @@ class Threshold:
             allowed = limit * denominator * metric.divide / metric.multiply
             return max(0, spend - int(allowed))
         return spend
-

@@ -1,0 +1,246 @@
+"""The sink: every topic of `schemas.tables` into its tables, from where the last stored range ends.
+
+A plain consumer without a group: partitions are assigned by hand and offsets live in `sink_blocks`. Order per
+partition: rows, dead letters, range, and only then the next block. A kill between any two steps repeats a
+block; equal keys replace each other, so that changes nothing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+
+from connectors import telemetry
+from connectors.clickhouse.client import connect_async, sorted_errors
+from connectors.clickhouse.lane import Cut, Lane
+from connectors.clickhouse.migrations import pending
+from connectors.clickhouse.positions import Place, Stored, last_stored
+from connectors.clickhouse.writer import CHECK, BlockWriter
+from connectors.clock import Clock
+from connectors.kafka import consumer_config, start_producer, topic_ids
+from connectors.retry import Stopped, retrying
+from connectors.settings import Settings
+from pipeline.codes import MisconfiguredCode, Stage, TransientCode
+from pipeline.dead_letters import dead_letter
+from pipeline.errors import BadRecord, Misconfigured, Transient
+from pipeline.rows import Block
+from pipeline.state import SourceRecord
+from schemas.tables import SINK_TOPICS
+from schemas.topics import DEAD_LETTERS
+
+T = TypeVar("T")
+BLOCK_BYTES = 16 << 20
+WAITING_BYTES = 192 << 20  # of all partitions together; beyond it nothing is fetched
+POLL_MS = 200
+STATUS_S = 2.0  # how often lag and age are told
+LAST_FLUSH_S = 2.0  # what a stop may take
+KAFKA_CHECK = "kafka"
+log = telemetry.log(__name__)
+
+
+async def run_sink(
+    settings: Settings, clock: Clock, *, stop: asyncio.Event, topics: Sequence[str] = SINK_TOPICS
+) -> None:
+    """Stores until `stop` is set, then stores what it has fetched and returns.
+
+    Raises Misconfigured: a topic is missing or was made again, migrations are outstanding, ClickHouse refuses us.
+    While Kafka or ClickHouse is away it waits and says so in health.
+    """
+    telemetry.health.expect(CHECK, "connecting")
+    telemetry.health.expect(KAFKA_CHECK, "connecting")
+    async with AsyncExitStack() as stack:
+        try:
+            ids = await _patiently(lambda: asyncio.to_thread(topic_ids, settings, topics), KAFKA_CHECK, stop)
+            await _patiently(lambda: asyncio.to_thread(_refuse_pending, settings), CHECK, stop)
+            client = await _patiently(lambda: connect_async(settings), CHECK, stop)
+            stack.push_async_callback(client.close)
+            consumer = await _patiently(lambda: _start_consumer(settings), KAFKA_CHECK, stop)
+            stack.push_async_callback(consumer.stop)
+
+            async def read_positions() -> dict[Place, Stored]:
+                with sorted_errors(settings):
+                    return await last_stored(client, ids)
+
+            stored = await _patiently(read_positions, CHECK, stop)
+        except Stopped:
+            return
+        give_up = asyncio.Event()
+        letters = _Letters(settings, give_up)
+        stack.push_async_callback(letters.close)
+        writer = BlockWriter(client, settings, letters.send, give_up)
+        sink = _Sink(settings, clock, consumer, writer, ids, stored)
+        try:
+            await _patiently(sink.start, KAFKA_CHECK, stop)
+        except Stopped:
+            return
+        await sink.run(stop, give_up)
+
+
+async def _patiently(call: Callable[[], Awaitable[T]], check: str, stop: asyncio.Event) -> T:
+    said = False
+
+    def waiting(failure: Transient, _wait_s: float) -> None:
+        nonlocal said
+        telemetry.retried(Stage.SINK, failure.code)
+        telemetry.health.set(check, ok=False, detail=str(failure))
+        if not said:
+            said = True
+            log.warning("waiting to start", part=check, detail=failure.detail)
+
+    while True:
+        try:
+            result = await retrying(call, stop=stop, attempts=6, on_retry=waiting)
+        except Transient:
+            continue
+        telemetry.health.set(check, ok=True)
+        return result
+
+
+def _refuse_pending(settings: Settings) -> None:
+    missing = pending(settings)
+    if missing:
+        raise Misconfigured(
+            MisconfiguredCode.SCHEMA_MISMATCH,
+            f"Database {settings.clickhouse.database} lacks {len(missing)} migrations, the first is {missing[0]}; run "
+            "`pulse migrate`.",
+        )
+
+
+async def _start_consumer(settings: Settings) -> AIOKafkaConsumer:
+    # A position that retention has overtaken goes on at the oldest record; the lane sees and tells the gap.
+    consumer = AIOKafkaConsumer(**consumer_config(settings), group_id=None, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+    except KafkaConnectionError as error:
+        await consumer.stop()
+        raise Transient(TransientCode.BROKER_AWAY, f"{settings.kafka.bootstrap_servers}: {error}") from None
+    return consumer
+
+
+class _Letters:
+    """The producer of dead letters, made at the first: our own topics hold none."""
+
+    def __init__(self, settings: Settings, give_up: asyncio.Event) -> None:
+        self._settings, self._give_up = settings, give_up
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+
+    async def send(self, block: Block, record: SourceRecord, error: BadRecord) -> None:
+        letter = dead_letter(error, stage=Stage.SINK, topic=block.topic, partition=block.partition, record=record)
+
+        async def once() -> None:
+            async with self._lock:
+                if self._producer is None:
+                    self._producer = await start_producer(self._settings)
+            try:
+                await self._producer.send_and_wait(DEAD_LETTERS, letter, key=record.key, partition=block.partition)
+            except (KafkaConnectionError, KafkaTimeoutError) as failure:
+                raise Transient(TransientCode.BROKER_AWAY, str(failure)) from None
+
+        await retrying(once, stop=self._give_up)
+
+    async def close(self) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
+
+
+class _Sink:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        consumer: AIOKafkaConsumer,
+        writer: BlockWriter,
+        ids: dict[str, str],
+        stored: dict[Place, Stored],
+    ) -> None:
+        self._clock, self._consumer, self._writer = clock, consumer, writer
+        cut = Cut(settings.sink.block_rows, BLOCK_BYTES, settings.sink.flush_s)
+        self._lanes = {
+            TopicPartition(topic, number): Lane(
+                topic, topic_id, number, last=stored.get((topic, number)), writer=writer, cut=cut
+            )
+            for topic, topic_id in ids.items()
+            for number in range(settings.partitions)
+        }
+        self._paused: set[Any] = set()
+
+    async def start(self) -> None:
+        """Assigns every partition and goes on behind its last stored range."""
+        places = list(self._lanes)
+        self._consumer.assign(places)
+        try:
+            first = await self._consumer.beginning_offsets(places)
+            end = await self._consumer.end_offsets(places)
+        except KafkaError as error:
+            raise Transient(TransientCode.BROKER_AWAY, str(error) or type(error).__name__) from None
+        for place, lane in self._lanes.items():
+            if lane.next_offset > end[place]:
+                log.error(
+                    "the topic ends before what is stored; going on at its end",
+                    topic=place.topic, partition=place.partition, end=end[place], stored=lane.next_offset,
+                )  # fmt: skip
+                lane.next_offset = end[place]
+            self._consumer.seek(place, max(lane.next_offset, first[place]))
+
+    async def run(self, stop: asyncio.Event, give_up: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as beside:
+            ledger = beside.create_task(_quietly(self._writer.keep_ledger()))
+            status = beside.create_task(self._tell_status())
+            lanes = [beside.create_task(_quietly(lane.run())) for lane in self._lanes.values()]
+            await self._fetch(stop)
+            for lane in self._lanes.values():
+                lane.close()
+            _, late = await asyncio.wait(lanes, timeout=LAST_FLUSH_S)
+            if late:
+                give_up.set()
+                log.warning("stopping with records that are not stored; the next start reads them again")
+            for task in (ledger, status, *late):
+                task.cancel()
+
+    async def _fetch(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS)
+            for place, records in batches.items():
+                self._lanes[place].add(records)
+            self._hold_back()
+            if not batches and self._paused:
+                await asyncio.sleep(POLL_MS / 1000)
+
+    def _hold_back(self) -> None:
+        """Bounds memory: full partitions are not fetched, and none is while too much waits in all."""
+        too_much = sum(lane.bytes for lane in self._lanes.values()) >= WAITING_BYTES
+        held = {place for place, lane in self._lanes.items() if lane.full or (too_much and lane.bytes)}
+        if held - self._paused:
+            self._consumer.pause(*(held - self._paused))
+        if self._paused - held:
+            self._consumer.resume(*(self._paused - held))
+        self._paused = held
+
+    async def _tell_status(self) -> None:
+        """Age and lag. The broker is asked, because a fetch that finds nobody is silent."""
+        while True:
+            oldest = [lane.oldest_ms for lane in self._lanes.values() if lane.oldest_ms is not None]
+            behind_s = (self._clock.now_ms() - min(oldest)) / 1000 if oldest else 0.0
+            telemetry.sink_age_s(max(0.0, self._clock.real_seconds(behind_s)))
+            telemetry.event_lag_s(Stage.SINK, max(0.0, behind_s))
+            try:
+                ends = await asyncio.wait_for(self._consumer.end_offsets(list(self._lanes)), 5 * STATUS_S)
+            except (KafkaError, TimeoutError) as error:
+                telemetry.health.set(KAFKA_CHECK, ok=False, detail=str(error) or type(error).__name__)
+            else:
+                telemetry.health.set(KAFKA_CHECK, ok=True)
+                for place, lane in self._lanes.items():
+                    telemetry.consumer_lag(place.topic, place.partition, max(0, ends[place] - lane.stored_to))
+            await asyncio.sleep(STATUS_S)
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    """What was told to give up ends like what is done: the records it held are read again."""
+    try:
+        await work
+    except Stopped:
+        return

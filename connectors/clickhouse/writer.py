@@ -1,0 +1,105 @@
+"""Writes blocks: rows into their tables, dead letters, then the range into `sink_blocks`; each until it succeeds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from connectors import telemetry
+from connectors.clickhouse import gauges
+from connectors.clickhouse.blocks import arrow_table
+from connectors.clickhouse.client import sorted_errors
+from connectors.retry import retrying
+from connectors.settings import Settings
+from pipeline.codes import Stage
+from pipeline.errors import BadRecord, Transient
+from pipeline.rows import Block, block_of
+from pipeline.state import SourceRecord
+from schemas.table import Table
+from schemas.tables import SINK_BLOCKS, TABLES
+
+_BY_NAME = {table.name: table for table in TABLES}
+CHECK = "clickhouse"
+WRITERS = 4  # blocks prepared and inserted at the same time; bounds memory and the load on the server
+ROUND = 6  # attempts until the back-off starts over, so that a return is noticed within seconds
+log = telemetry.log(__name__)
+
+Refuse = Callable[[Block, SourceRecord, BadRecord], Awaitable[None]]
+
+
+class BlockWriter:
+    """`refuse` writes a dead letter and returns when it is acknowledged. `give_up` ends all waiting with Stopped."""
+
+    def __init__(self, client: AsyncClient, settings: Settings, refuse: Refuse, give_up: asyncio.Event) -> None:
+        self._client, self._settings, self._refuse, self._give_up = client, settings, refuse, give_up
+        self._slots = asyncio.Semaphore(WRITERS)
+        self._waiting: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
+        self._ledger_wanted = asyncio.Event()
+        self._away = False
+
+    async def write(self, topic: str, topic_id: str, partition: int, records: list[SourceRecord]) -> Block:
+        """Returns when every row is acknowledged; the range is not in the ledger yet. Raises Misconfigured, Stopped."""
+        async with self._slots:
+            block, arrows = await asyncio.to_thread(_prepare, topic, topic_id, partition, records)
+            for table, arrow in arrows:
+                await self._insert(table, arrow, block.token(table.name))
+                gauges.rows_written(table.name, arrow.num_rows)
+            for record, error in block.refused:
+                await self._refuse(block, record, error)
+                telemetry.dead_lettered(Stage.SINK, error.code)
+        gauges.block_written(topic)
+        return block
+
+    async def remember(self, ledger_row: dict[str, Any]) -> None:
+        """Returns when the range is in `sink_blocks`. Ranges of many partitions go in one insert."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((ledger_row, done))
+        self._ledger_wanted.set()
+        await done
+
+    async def keep_ledger(self) -> None:
+        """Runs beside the lanes, until cancelled."""
+        while True:
+            await self._ledger_wanted.wait()
+            self._ledger_wanted.clear()
+            waiting, self._waiting = self._waiting, []
+            columns = {column.name: [row[column.source] for row, _ in waiting] for column in SINK_BLOCKS.inserted}
+            names = sorted(f"{row['topic']}-{row['partition']}:{row['last_offset']}" for row, _ in waiting)
+            await self._insert(SINK_BLOCKS, arrow_table(SINK_BLOCKS, columns), "sink_blocks:" + ",".join(names))
+            for _, done in waiting:
+                if not done.done():
+                    done.set_result(None)
+
+    async def _insert(self, table: Table, arrow: Any, token: str) -> None:
+        async def once() -> None:
+            with sorted_errors(self._settings):
+                await self._client.insert_arrow(table.name, arrow, settings={"insert_deduplication_token": token})
+
+        while True:
+            try:
+                await retrying(once, stop=self._give_up, attempts=ROUND, on_retry=self._say_away)
+            except Transient:
+                continue
+            self._say_back()
+            return
+
+    def _say_away(self, failure: Transient, _wait_s: float) -> None:
+        telemetry.retried(Stage.SINK, failure.code)
+        telemetry.health.set(CHECK, ok=False, detail=str(failure))
+        if not self._away:
+            self._away = True
+            log.warning("clickhouse is away or busy; waiting", code=failure.code, detail=failure.detail)
+
+    def _say_back(self) -> None:
+        if self._away:
+            self._away = False
+            log.info("clickhouse is back")
+            telemetry.health.set(CHECK, ok=True)
+
+
+def _prepare(
+    topic: str, topic_id: str, partition: int, records: list[SourceRecord]
+) -> tuple[Block, list[tuple[Table, Any]]]:
+    block = block_of(topic, topic_id, partition, records)
+    return block, [(_BY_NAME[name], arrow_table(_BY_NAME[name], columns)) for name, columns in block.tables.items()]

@@ -1,0 +1,198 @@
+"""The one way of an event to `raw.events.v1`, for the intake and the file source: grouped by partition, acknowledged.
+
+What is sent while a partition's last batch is on its way leaves with the next one, so that many small requests
+cost the broker as little as few large ones.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from connectors.kafka import describe, partition_of
+from connectors.retry import retrying
+from connectors.settings import Settings
+from pipeline.codes import MisconfiguredCode, TransientCode
+from pipeline.errors import Misconfigured, Transient
+from schemas.topics import RAW_EVENTS
+
+MAX_WAITING_BYTES = 64 << 20  # of all partitions; beyond it senders are told to come back, and memory stays bounded
+OVERHEAD_BYTES = 100  # of a record that waits, beside its value
+CLOSE_S = 1.0
+Outgoing = tuple[bytes | None, bytes | None, int]  # key, value, timestamp (Unix ms); a tick has neither key nor value
+
+
+@dataclass(slots=True)
+class _Group:
+    """Records of one sender for one partition. `acked` is cancelled when the sender has stopped waiting."""
+
+    records: list[Outgoing]
+    bytes: int
+    acked: asyncio.Future[None]
+
+
+@dataclass(slots=True)
+class _Partition:
+    waiting: list[_Group] = field(default_factory=list)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def check_topic(settings: Settings, topic: str = RAW_EVENTS) -> None:
+    """Asks the brokers once, blocking. Raises Misconfigured when the topic is missing or cut otherwise, Transient."""
+    found = describe(settings, [topic]).get(topic)
+    if found is None:
+        raise Misconfigured(MisconfiguredCode.TOPIC_MISSING, f"There is no topic {topic}; run `pulse migrate`.")
+    if len(found.partitions) != settings.partitions:
+        raise Misconfigured(
+            MisconfiguredCode.SETTING,
+            f"partitions is {settings.partitions}, but topic {topic} has {len(found.partitions)}; set it to that.",
+        )
+
+
+class EventStream:
+    """`start` makes a started producer or raises Transient; it is called again, with back-off, after a failure.
+
+    Used from one event loop: `open()`, then any number of concurrent `send` and `tick`, then `close()`.
+    `on_state(detail)` hears how it goes after every write: "" when the broker took it, else what is wrong.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[AIOKafkaProducer]],
+        *,
+        partitions: int,
+        topic: str = RAW_EVENTS,
+        on_state: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._start, self._topic, self._on_state = start, topic, on_state
+        self._partitions = [_Partition() for _ in range(partitions)]
+        self._waiting_bytes = 0
+        self._producer: AIOKafkaProducer | None = None
+        self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # of this producer
+        self._starting = asyncio.Lock()
+        self._writers: list[asyncio.Task[None]] = []
+        self._partition_of = lru_cache(1 << 16)(lambda key: partition_of(key, partitions))
+
+    def open(self) -> None:
+        self._writers = [asyncio.ensure_future(self._write_on(number)) for number in range(len(self._partitions))]
+
+    async def close(self) -> None:
+        """Ends within `CLOSE_S` and a little; what is not acknowledged by then fails at its sender."""
+        for writer in self._writers:
+            writer.cancel()
+        await asyncio.gather(*self._writers, return_exceptions=True)
+        for partition in self._partitions:
+            for group in partition.waiting:
+                _settle(group, "the stream is closed")
+            partition.waiting = []
+        await self._drop_producer(self._producer)
+
+    async def send(self, records: Iterable[tuple[bytes, bytes, int]]) -> None:
+        """Returns when every record (key, value, timestamp in Unix ms) is acknowledged. A key's records keep their order.
+
+        Raises Transient(BROKER_AWAY) when some may not have been; those may have been written all the same. A caller
+        that stops waiting (is cancelled) takes back what has not been handed to the broker yet.
+        """
+        by_partition: dict[int, list[Outgoing]] = {}
+        for record in records:
+            by_partition.setdefault(self._partition_of(record[0]), []).append(record)
+        await self._deliver(by_partition)
+
+    async def tick(self, timestamp_ms: int) -> None:
+        """One tick to every partition that has nothing waiting: there, time comes with the records."""
+        tick: Outgoing = (None, None, timestamp_ms)
+        await self._deliver({n: [tick] for n, partition in enumerate(self._partitions) if not partition.waiting})
+
+    async def _deliver(self, by_partition: dict[int, list[Outgoing]]) -> None:
+        sizes = {n: sum(len(record[1] or b"") + OVERHEAD_BYTES for record in by_partition[n]) for n in by_partition}
+        if self._waiting_bytes and self._waiting_bytes + sum(sizes.values()) > MAX_WAITING_BYTES:
+            raise Transient(TransientCode.BROKER_AWAY, "too many events are waiting for the broker")
+        loop = asyncio.get_running_loop()
+        groups = {number: _Group(by_partition[number], sizes[number], loop.create_future()) for number in by_partition}
+        for number, group in groups.items():
+            self._waiting_bytes += group.bytes
+            self._partitions[number].waiting.append(group)
+            self._partitions[number].wake.set()
+        try:
+            await asyncio.gather(*(group.acked for group in groups.values()))
+        except asyncio.CancelledError:
+            for number, group in groups.items():
+                self._take_back(self._partitions[number], group)
+            raise
+
+    def _take_back(self, partition: _Partition, group: _Group) -> None:
+        if group in partition.waiting:
+            partition.waiting.remove(group)
+            self._waiting_bytes -= group.bytes
+
+    # -- one writer a partition ------------------------------------------------------------------------------
+
+    async def _write_on(self, number: int) -> None:
+        partition = self._partitions[number]
+        while True:
+            await partition.wake.wait()
+            producer = await self._producing()
+            partition.wake.clear()
+            groups, partition.waiting = partition.waiting, []
+            failure = "the stream is closed"
+            try:
+                await self._write(producer, groups, number)
+                failure = ""
+            except (KafkaError, Transient) as error:
+                failure = str(error) or type(error).__name__
+                await self._drop_producer(producer)
+            finally:
+                self._waiting_bytes -= sum(group.bytes for group in groups)
+                self._on_state(failure)
+                for group in groups:
+                    _settle(group, failure)
+
+    async def _write(self, producer: AIOKafkaProducer, groups: list[_Group], number: int) -> None:
+        acks: set[asyncio.Future[object]] = set()
+        builder = producer.create_batch()
+        for group in groups:
+            for key, value, timestamp_ms in group.records:
+                if builder.append(key=key, value=value, timestamp=timestamp_ms) is None:
+                    acks.add(await producer.send_batch(builder, self._topic, partition=number))
+                    builder = producer.create_batch()
+                    builder.append(key=key, value=value, timestamp=timestamp_ms)
+        if builder.record_count():
+            acks.add(await producer.send_batch(builder, self._topic, partition=number))
+        # Not gather: it would cancel the batches' futures, and aiokafka's sender stumbles over a cancelled one.
+        while acks:
+            done, _ = await asyncio.wait({*acks, self._given_up}, return_when=asyncio.FIRST_COMPLETED)
+            if producer is not self._producer:
+                raise Transient(TransientCode.BROKER_AWAY, "the connection was given up")
+            for ack in done:
+                ack.result()
+            acks -= done
+
+    async def _producing(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                self._producer = await retrying(self._start, on_retry=lambda error, _: self._on_state(str(error)))
+                self._given_up = asyncio.get_running_loop().create_future()
+            return self._producer
+
+    async def _drop_producer(self, failed: AIOKafkaProducer | None) -> None:
+        """A producer that failed once may have lost count of its sequence numbers: the next write takes a new one."""
+        if failed is None or failed is not self._producer:
+            return
+        self._producer = None
+        self._given_up.set_result(None)
+        stopping = asyncio.ensure_future(failed.stop())
+        await asyncio.wait({stopping}, timeout=CLOSE_S)
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+
+
+def _settle(group: _Group, failure: str) -> None:
+    if group.acked.done():
+        return
+    if failure:
+        group.acked.set_exception(Transient(TransientCode.BROKER_AWAY, failure))
+    else:
+        group.acked.set_result(None)
