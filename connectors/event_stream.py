@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from connectors.kafka import describe, partition_of
+from connectors.kafka import partition_of
 from connectors.retry import retrying
-from connectors.settings import Settings
 from pipeline.codes import MisconfiguredCode, TransientCode
 from pipeline.errors import Misconfigured, Transient
 from schemas.topics import RAW_EVENTS
@@ -25,7 +25,7 @@ CLOSE_S = 1.0
 Outgoing = tuple[bytes | None, bytes | None, int]  # key, value, timestamp (Unix ms); a tick has neither key nor value
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Group:
     """Records of one sender for one partition. `acked` is cancelled when the sender has stopped waiting."""
 
@@ -40,22 +40,11 @@ class _Partition:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def check_topic(settings: Settings, topic: str = RAW_EVENTS) -> None:
-    """Asks the brokers once, blocking. Raises Misconfigured when the topic is missing or cut otherwise, Transient."""
-    found = describe(settings, [topic]).get(topic)
-    if found is None:
-        raise Misconfigured(MisconfiguredCode.TOPIC_MISSING, f"There is no topic {topic}; run `pulse migrate`.")
-    if len(found.partitions) != settings.partitions:
-        raise Misconfigured(
-            MisconfiguredCode.SETTING,
-            f"partitions is {settings.partitions}, but topic {topic} has {len(found.partitions)}; set it to that.",
-        )
-
-
 class EventStream:
     """`start` makes a started producer or raises Transient; it is called again, with back-off, after a failure.
 
     Used from one event loop: `open()`, then any number of concurrent `send` and `tick`, then `close()`.
+    Raises Misconfigured, at every sender, when the topic is missing or has another number of partitions.
     `on_state(detail)` hears how it goes after every write: "" when the broker took it, else what is wrong.
     """
 
@@ -70,28 +59,30 @@ class EventStream:
         self._start, self._topic, self._on_state = start, topic, on_state
         self._partitions = [_Partition() for _ in range(partitions)]
         self._waiting_bytes = 0
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Any = None  # an AIOKafkaProducer once there is one
         self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # of this producer
         self._starting = asyncio.Lock()
         self._writers: list[asyncio.Task[None]] = []
+        self._ended_by: Exception | None = None
         self._partition_of = lru_cache(1 << 16)(lambda key: partition_of(key, partitions))
 
     def open(self) -> None:
         self._writers = [asyncio.ensure_future(self._write_on(number)) for number in range(len(self._partitions))]
+
+    async def ended(self) -> None:
+        """Returns never; raises what ended a writer, which is a bug of ours."""
+        await asyncio.gather(*map(asyncio.shield, self._writers))
 
     async def close(self) -> None:
         """Ends within `CLOSE_S` and a little; what is not acknowledged by then fails at its sender."""
         for writer in self._writers:
             writer.cancel()
         await asyncio.gather(*self._writers, return_exceptions=True)
-        for partition in self._partitions:
-            for group in partition.waiting:
-                _settle(group, "the stream is closed")
-            partition.waiting = []
+        self._end(_away("the stream is closed"))
         await self._drop_producer(self._producer)
 
     async def send(self, records: Iterable[tuple[bytes, bytes, int]]) -> None:
-        """Returns when every record (key, value, timestamp in Unix ms) is acknowledged. A key's records keep their order.
+        """Returns when every record (key, value, Unix ms) is acknowledged. Records of one key keep their order.
 
         Raises Transient(BROKER_AWAY) when some may not have been; those may have been written all the same. A caller
         that stops waiting (is cancelled) takes back what has not been handed to the broker yet.
@@ -107,9 +98,11 @@ class EventStream:
         await self._deliver({n: [tick] for n, partition in enumerate(self._partitions) if not partition.waiting})
 
     async def _deliver(self, by_partition: dict[int, list[Outgoing]]) -> None:
+        if self._ended_by is not None:
+            raise self._ended_by
         sizes = {n: sum(len(record[1] or b"") + OVERHEAD_BYTES for record in by_partition[n]) for n in by_partition}
         if self._waiting_bytes and self._waiting_bytes + sum(sizes.values()) > MAX_WAITING_BYTES:
-            raise Transient(TransientCode.BROKER_AWAY, "too many events are waiting for the broker")
+            raise _away("too many events are waiting for the broker")
         loop = asyncio.get_running_loop()
         groups = {number: _Group(by_partition[number], sizes[number], loop.create_future()) for number in by_partition}
         for number, group in groups.items():
@@ -134,24 +127,37 @@ class EventStream:
         partition = self._partitions[number]
         while True:
             await partition.wake.wait()
-            producer = await self._producing()
+            try:
+                producer = await self._producing()
+            except Misconfigured as error:
+                self._end(error)
+                raise
             partition.wake.clear()
             groups, partition.waiting = partition.waiting, []
-            failure = "the stream is closed"
+            failure: Exception | None = _away("the stream is closed")
             try:
                 await self._write(producer, groups, number)
-                failure = ""
+                failure = None
             except (KafkaError, Transient) as error:
-                failure = str(error) or type(error).__name__
+                failure = _away(str(error) or type(error).__name__)
                 await self._drop_producer(producer)
             finally:
                 self._waiting_bytes -= sum(group.bytes for group in groups)
-                self._on_state(failure)
+                self._on_state("" if failure is None else str(failure))
                 for group in groups:
                     _settle(group, failure)
 
+    def _end(self, error: Exception) -> None:
+        """Everyone who waits or comes later gets `error`."""
+        self._ended_by = error
+        for partition in self._partitions:
+            for group in partition.waiting:
+                self._waiting_bytes -= group.bytes
+                _settle(group, error)
+            partition.waiting = []
+
     async def _write(self, producer: AIOKafkaProducer, groups: list[_Group], number: int) -> None:
-        acks: set[asyncio.Future[object]] = set()
+        acks: set[asyncio.Future[Any]] = set()
         builder = producer.create_batch()
         for group in groups:
             for key, value, timestamp_ms in group.records:
@@ -165,7 +171,7 @@ class EventStream:
         while acks:
             done, _ = await asyncio.wait({*acks, self._given_up}, return_when=asyncio.FIRST_COMPLETED)
             if producer is not self._producer:
-                raise Transient(TransientCode.BROKER_AWAY, "the connection was given up")
+                raise _away("the connection was given up")
             for ack in done:
                 ack.result()
             acks -= done
@@ -173,11 +179,28 @@ class EventStream:
     async def _producing(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._producer is None:
-                self._producer = await retrying(self._start, on_retry=lambda error, _: self._on_state(str(error)))
+                self._producer = await retrying(
+                    self._start_checked, on_retry=lambda error, _: self._on_state(str(error))
+                )
                 self._given_up = asyncio.get_running_loop().create_future()
-            return self._producer
+            producer: AIOKafkaProducer = self._producer
+            return producer
 
-    async def _drop_producer(self, failed: AIOKafkaProducer | None) -> None:
+    async def _start_checked(self) -> AIOKafkaProducer:
+        """The topic is looked at before the first write, which would make a missing one on a broker that allows it."""
+        producer = await self._start()
+        try:
+            cluster = await producer.client.fetch_all_metadata()
+        except KafkaError as error:
+            await producer.stop()
+            raise _away(str(error)) from None
+        found = len(cluster.partitions_for_topic(self._topic) or ())
+        if found != len(self._partitions):
+            await producer.stop()
+            _refuse_topic(self._topic, found, len(self._partitions))
+        return producer
+
+    async def _drop_producer(self, failed: Any) -> None:
         """A producer that failed once may have lost count of its sequence numbers: the next write takes a new one."""
         if failed is None or failed is not self._producer:
             return
@@ -189,10 +212,23 @@ class EventStream:
         await asyncio.gather(stopping, return_exceptions=True)
 
 
-def _settle(group: _Group, failure: str) -> None:
+def _refuse_topic(topic: str, found: int, expected: int) -> None:
+    if not found:
+        raise Misconfigured(MisconfiguredCode.TOPIC_MISSING, f"There is no topic {topic}; run `pulse migrate`.")
+    raise Misconfigured(
+        MisconfiguredCode.SETTING,
+        f"partitions is {expected}, but topic {topic} has {found}; set partitions to {found}.",
+    )
+
+
+def _away(detail: str) -> Transient:
+    return Transient(TransientCode.BROKER_AWAY, detail)
+
+
+def _settle(group: _Group, failure: Exception | None) -> None:
     if group.acked.done():
         return
-    if failure:
-        group.acked.set_exception(Transient(TransientCode.BROKER_AWAY, failure))
-    else:
+    if failure is None:
         group.acked.set_result(None)
+    else:
+        group.acked.set_exception(failure)

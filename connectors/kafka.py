@@ -22,7 +22,7 @@ from connectors.setting_sections import KafkaSettings
 from connectors.settings import Settings
 from pipeline.codes import MisconfiguredCode, TransientCode
 from pipeline.errors import Misconfigured, Transient
-from schemas.topics import BY_NAME, TOPICS, Topic
+from schemas.topics import TOPICS, Topic
 
 MAX_REQUEST_BYTES = 20 << 20  # a dead letter holds a record of the raw topics' 12 MiB in Base64
 MAX_BATCH_BYTES = 512 << 10  # small batches cost the broker more than anything else
@@ -203,12 +203,13 @@ def _correct(settings: Settings, topics: list[Topic]) -> dict[str, str]:
     drift = config_drift(settings, topics)
     if not drift:
         return {}
+    config_of = {topic.name: topic.config for topic in topics}
     resources = [
         ConfigResource(
             ResourceType.TOPIC,
             name,
             incremental_configs=[
-                ConfigEntry(key, BY_NAME[name].config[key], incremental_operation=AlterConfigOpType.SET) for key in keys
+                ConfigEntry(key, config_of[name][key], incremental_operation=AlterConfigOpType.SET) for key in keys
             ],
         )
         for name, keys in drift.items()

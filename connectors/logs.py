@@ -16,8 +16,12 @@ from pydantic import SecretStr
 
 from connectors.setting_refusals import MASK, is_secret
 
-# Quiet libraries: at INFO they log every request, rebalance step or address with its query.
-QUIET = ("httpx", "httpcore", "uvicorn.access", "asyncio", "aiokafka", "faust", "mode", "clickhouse_connect", "urllib3")
+# At INFO they log every request, rebalance step or address with its query; the last two tell as a warning, at every
+# try, what comes back to us as an exception anyway.
+QUIET = {
+    **dict.fromkeys(("httpx", "httpcore", "uvicorn.access", "asyncio", "aiokafka", "faust", "mode"), "WARNING"),
+    **dict.fromkeys(("clickhouse_connect", "urllib3"), "ERROR"),
+}
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+")
 _ASSIGNED = re.compile(r"(?i)\b(\w*(?:password|secret|token|api_key))(\"?\s*[=:]\s*\"?)[^\s&,\"'}]+")
 
@@ -70,16 +74,12 @@ def handler(*, json: bool) -> logging.Handler:
     return made
 
 
-def _libraries() -> dict[str, dict[str, str]]:
-    return {name: {"level": "WARNING"} for name in QUIET}
-
-
 # For `faust.Worker(logging_config=...)`, which sets logging up again: the same lines as everywhere.
 FAUST_LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {"default": {"()": "connectors.logs.handler", "json": True}},
-    "loggers": _libraries(),
+    "loggers": {name: {"level": level} for name, level in QUIET.items()},
     "root": {"level": "INFO", "handlers": ["default"]},
 }
 
@@ -101,9 +101,9 @@ def configure_logging(level: str = "info", json: bool = True) -> None:  # noqa: 
     root = logging.getLogger()
     root.handlers[:] = [handler(json=json)]
     root.setLevel(level.upper())
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.captureWarnings(True)
+    for name, quiet_level in QUIET.items():
+        logging.getLogger(name).setLevel(quiet_level)
+    logging.captureWarnings(capture=True)
 
 
 def log(name: str) -> structlog.stdlib.BoundLogger:

@@ -108,8 +108,8 @@ class CountedState:
             elif key.startswith(IDS_PREFIX):
                 self._ids.load(key, row)
             elif key.startswith(CAMPAIGN_PREFIX):
-                name = key[len(CAMPAIGN_PREFIX) :]
-                self._campaigns[name] = Campaign(name.decode(), zone=row[1], currency=row[2])
+                campaign = key[len(CAMPAIGN_PREFIX) :]
+                self._campaigns[campaign] = Campaign(campaign.decode(), zone=row[1], currency=row[2])
             elif key == EXPIRED:
                 self._expiry.restore(row[1])
             else:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 HOUR_MS = 3_600_000
-CHUNK_IDS = 500  # a chunk is written again while it grows, so it must stay small; it is one key in the changelog
+CHUNK_IDS = 500  # a chunk is one record of the changelog, and is written again while it grows: it must stay small
 PREFIX = b"\x00ids|"
 
 
@@ -40,6 +40,8 @@ class EventIds:
         self._by_hour.setdefault(hour, []).append(name)
         self._open.append(name)
         self._fresh += 1
+        if len(self._open) >= CHUNK_IDS:
+            self._close()
         return known is None
 
     def advance(self, clock_ms: int) -> None:
@@ -78,8 +80,6 @@ class EventIds:
                 self._open_key = self._new_key()
             yield self._open_key, [order, self.hour, self._open]
             self._fresh = 0
-            if len(self._open) >= CHUNK_IDS:
-                self._open, self._open_key = [], None
 
     def take_expired(self) -> list[tuple[bytes, list[Any] | None]]:
         """Chunks to delete, once what made them expire is kept: deleted sooner, a crash would forget ids too early."""

@@ -218,25 +218,24 @@ class ReportedState:
         if known is not None and (order <= known[0] or fact.as_of_ms < known[11]):
             self._tally("dropped", DropReason.STALE_REVISION)
             return
-        row = [
+        row: list[Any] = [
             order,
             fact.name,
             fact.type,
             str(fact.status),
             fact.currency,
             fact.zone,
-            (fact.start_ms, fact.end_ms),
+            [fact.start_ms, fact.end_ms],
             fact.daily_budget_micros,
             fact.total_budget_micros,
             fact.budget_id,
             fact.budget_shared,
             fact.as_of_ms,
         ]
-        if known is not None and known[1:11] == [*row[1:6], list(row[6]), *row[7:11]]:
+        if known is not None and known[1:11] == row[1:11]:
             known[11] = fact.as_of_ms
             self._tally("dropped", DropReason.UNCHANGED)
             return
-        row[6] = list(row[6])
         self._entities[campaign_key] = row
         self._entities_changed[campaign_key] = None
         self._tally("emitted", "")

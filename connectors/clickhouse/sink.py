@@ -35,6 +35,7 @@ T = TypeVar("T")
 BLOCK_BYTES = 16 << 20
 WAITING_BYTES = 192 << 20  # of all partitions together; beyond it nothing is fetched
 POLL_MS = 200
+POLL_RECORDS = 10_000  # compressed fetches can hold far more than their bytes say
 STATUS_S = 2.0  # how often lag and age are told
 LAST_FLUSH_S = 2.0  # what a stop may take
 KAFKA_CHECK = "kafka"
@@ -203,7 +204,7 @@ class _Sink:
 
     async def _fetch(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS)
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
             for place, records in batches.items():
                 self._lanes[place].add(records)
             self._hold_back()

@@ -15,6 +15,7 @@ from pipeline.alerts.series import DAY_WIDTH, END, HOUR_WIDTH, Series
 DAY_MS = 86_400_000
 HOURS_KEPT_MS = 21 * DAY_MS  # 14 days of baseline for the oldest window that is still judged again
 REJUDGED_MS = 7 * DAY_MS  # a restated hour older than this is baseline only; its verdict stands
+LATE_MS = 3 * DAY_MS  # an hour first heard of so late is baseline for those to come: history is read backwards as well
 DAYS_KEPT_MS = 97 * DAY_MS  # platforms restate a day for 90 days
 
 
@@ -128,7 +129,8 @@ class BasisState:
 
     def hour_changed(self, index: int, changed: frozenset[int] | None, inputs: Mapping[str, frozenset[int]]) -> None:
         """Take back the verdicts that depend on this hour. `changed`: its columns that changed; None for a new hour."""
-        is_frozen = self.hours.columns[END][index] <= self.hours.newest_end_ms - REJUDGED_MS
+        age_ms = self.hours.newest_end_ms - self.hours.columns[END][index]
+        is_frozen = age_ms >= (LATE_MS if changed is None else REJUDGED_MS)
         for rule_id, state in self.rules.items():
             if index >= len(state.codes):
                 continue

@@ -1,7 +1,7 @@
 """A window outside of what the campaign's own recent windows lead one to expect."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import exp, isfinite, log
 from typing import ClassVar
 
 from pipeline.alerts.metric import METRICS, Metric, Nature
@@ -20,11 +20,13 @@ from pipeline.alerts.series import SPEND, START, Series
 from schemas.rule import AnomalyRule, Direction
 
 HOUR_MS = 3_600_000
+LARGEST_EXPONENT = 50.0
 MAD_TO_SIGMA = 1.4826  # for a normal distribution, sigma = 1.4826 * MAD
 BASELINE_DAYS = 14
 SAME_HOURS = 7  # with so many days known, an hour is compared with the same hour of other days
 RECENT_LEAST, RECENT_MOST = 24, 72  # before that, with the last hours of any time of day
 EARLY_MARGIN = 0.5  # which know too little of the day's shape: only half as much again as anything seen is news
+SMALL_SAMPLE = 4.0  # the MAD of n values is too small too often: of 7 by half as much again, of 14 by a quarter
 HULL_SPREADS = 1.0  # a value must also be this far outside of everything in the baseline: weekends are in it too
 LEVEL_WINDOWS, LEVEL_SHARE = 24, 0.75  # so many of the last day's windows off to one side: that is the level now
 
@@ -80,7 +82,7 @@ class ZScore:
         deviations = sorted(abs(value - expected) for value in values)
         events = baseline.events if is_sum else columns[metric.events][index] / metric.event_unit
         spread = max(
-            MAD_TO_SIGMA * _median(deviations),
+            MAD_TO_SIGMA * _median(deviations) * (1 + SMALL_SAMPLE / len(values)),
             self.rule.floor_percent / 100 * abs(expected),
             metric.uncertainty(expected, denominator=denominator, events=events),
         )
@@ -94,7 +96,7 @@ class ZScore:
         else:
             least, most = least * (1 - EARLY_MARGIN), most * (1 + EARLY_MARGIN)
         sigma = self.rule.sigma
-        return min(expected - sigma * spread, least), max(expected + sigma * spread, most)
+        return min(expected - sigma * spread, least), max(_above(expected, spread, sigma), most)
 
     def _finding(
         self, series: Series, index: int, codes: bytearray, figures: tuple[float, float, float, float, float]
@@ -102,7 +104,7 @@ class ZScore:
         observed, expected, spread, low, high = figures
         rule, metric = self.rule, self.metric
         numerator, denominator = metric.parts(series.columns, index)
-        score = (observed - expected) / spread if spread else 0.0
+        score = _score(observed, expected, spread)
         direction = 1 if score > 0 else -1
         watched = rule.direction is Direction.BOTH or (rule.direction is Direction.UP) == (direction > 0)
         outside = observed > high or observed < low
@@ -187,6 +189,21 @@ class ZScore:
         if codes[at] >= FIRST_FIRING and at > level:
             return False
         return self.metric.nature is Nature.SUM or self._enough(series, at)
+
+
+def _score(observed: float, expected: float, spread: float) -> float:
+    if not spread:
+        return 0.0
+    if observed > expected > 0:
+        return log(observed / expected) * expected / spread
+    return (observed - expected) / spread
+
+
+def _above(expected: float, spread: float, sigma: float) -> float:
+    """What scores `sigma`. Sums and prices vary by factors, so upwards distance is a ratio: twice is as far as half."""
+    if expected <= 0:
+        return expected + sigma * spread
+    return expected * exp(min(sigma * spread / expected, LARGEST_EXPONENT))
 
 
 def _median(ascending: "tuple[float, ...] | list[float] | list[int]") -> float:
