@@ -3,13 +3,14 @@
 import threading
 import time
 
-from connectors.clickhouse.positions import stored_positions
-from schemas.tables import SINK_TOPICS
+from confluent_kafka.admin import AdminClient
 
 from agents.stage_topics import SOURCES
+from connectors.clickhouse.positions import stored_positions
 from connectors.kafka import admin
 from connectors.lag import end_offsets, group_lag
 from connectors.settings import Settings
+from schemas.tables import SINK_TOPICS
 
 POLL_S = 0.25
 
@@ -26,7 +27,7 @@ def drain(settings: Settings, *, limit_s: float, stop: threading.Event | None = 
     return False
 
 
-def _at_end(settings: Settings, client: "admin.AdminClient") -> bool:
+def _at_end(settings: Settings, client: AdminClient) -> bool:
     lag = group_lag(client, settings.worker.group, SOURCES, settings.partitions)
     if any(lag.values()):
         return False

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-from connectors.clickhouse.migrations import migrate
 
+from connectors.clickhouse.migrations import migrate
 from connectors.clock import Clock, load_or_start
 from connectors.kafka import ensure_topics
 from connectors.local.clickhouse_server import ClickHouseServer
@@ -23,6 +23,7 @@ CLOCK_SAVE_S = 5.0
 SOURCES = ("simulator", "google-ads", "intake")  # what is ended first, so that the rest can come to an end
 PORTS = {"simulator": 0, "intake": 8080, "google-ads": 0, "sink": 0}
 ADDRESSES = "addresses.json"
+MANAGER = "9000000001"  # the simulator's manager account
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class LocalStack:
         broker = server = None
         if not self._given.kafka.external:
             self.say("starting Kafka")
-            broker = KafkaBroker(self.directory / "kafka", progress=self._say)
+            broker = KafkaBroker(self.directory / "kafka", progress=self.say)
             self.supervisor.adopt("kafka", broker)
         if not self._given.clickhouse.external:
             self.say("starting ClickHouse")
@@ -117,9 +118,13 @@ class LocalStack:
             "PULSE_GOOGLE_ADS__ENABLED": "true",
             "PULSE_GOOGLE_ADS__BASE_URL": simulator,
             "PULSE_GOOGLE_ADS__TOKEN_URL": f"{simulator}/token",
-            "PULSE_GOOGLE_ADS__CLIENT_ID": "simulator",
-            "PULSE_GOOGLE_ADS__CLIENT_SECRET": "simulator",
-            "PULSE_GOOGLE_ADS__REFRESH_TOKEN": "simulator",
+            "PULSE_GOOGLE_ADS__CLIENT_ID": "sim-client",
+            "PULSE_GOOGLE_ADS__CLIENT_SECRET": "sim-secret",
+            "PULSE_GOOGLE_ADS__REFRESH_TOKEN": "sim-refresh",
+            "PULSE_GOOGLE_ADS__LOGIN_CUSTOMER_ID": MANAGER,
+            # A platform would be asked every quarter of an hour; the simulator does not mind.
+            "PULSE_GOOGLE_ADS__INTERVAL_S": str(max(60.0, 10.0 * self.options.speed)),
+            "PULSE_GOOGLE_ADS__REQUESTS_PER_SECOND": "50",
             "PULSE_INTAKE__PORT": str(self._ports["intake"]),
         }
 
@@ -132,7 +137,8 @@ class LocalStack:
             self._service(name, ["worker"], environment, own)
         self._service("intake", ["connect", "events"], environment, {})
         simulate = ["simulate", "--port", str(self._ports["simulator"]), "--seed", str(options.seed)]
-        simulate += ["--truth", str(self.truth_file), "--events-url", intake, "--rate", str(options.rate)]
+        simulate += ["--truth", str(self.truth_file), "--events-url", intake]
+        simulate += ["--events-rate", str(options.rate)]
         self._service("simulator", simulate, environment, {})
         own = {"PULSE_GOOGLE_ADS__HTTP_PORT": str(self._ports["google-ads"])}
         self._service("google-ads", ["connect", "google-ads"], environment, own)

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from pipeline.alerts.judge import Judge
-from pipeline.alerts.rule_file import rules_from_toml
-
 from agents.stage import Stage
 from connectors.settings import Settings
+from pipeline.alerts.judge import Judge
+from pipeline.alerts.rule_file import rules_from_toml
 from pipeline.codes import Stage as StageName
 from pipeline.counted import CountedState
 from pipeline.reported import ReportedState

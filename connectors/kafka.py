@@ -1,5 +1,6 @@
 """Clients of Kafka from the settings: producer, consumer, admin; and the topics as `schemas/topics.py` states them."""
 
+import asyncio
 import ssl
 from collections.abc import Iterable
 from typing import Any
@@ -79,7 +80,7 @@ def faust_credentials(kafka: KafkaSettings) -> Any:
 async def start_producer(settings: Settings, *, linger_ms: int = 0) -> AIOKafkaProducer:
     """A started producer whose sends are acknowledged by every in-sync copy and never doubled by a retry.
 
-    Raises Transient(BROKER_AWAY). The caller stops it.
+    Raises Transient(BROKER_AWAY), Misconfigured(CREDENTIAL). The caller stops it.
     """
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka.bootstrap_servers,
@@ -95,6 +96,9 @@ async def start_producer(settings: Settings, *, linger_ms: int = 0) -> AIOKafkaP
         await producer.start()
     except KafkaConnectionError as error:
         await producer.stop()
+        if settings.kafka.security_protocol.startswith("SASL_"):
+            # aiokafka calls a wrong password an unreachable broker; the admin client tells them apart.
+            await asyncio.to_thread(describe, settings, [TOPICS[0].name])
         raise Transient(TransientCode.BROKER_AWAY, f"{settings.kafka.bootstrap_servers}: {error}") from None
     return producer
 
@@ -109,13 +113,13 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def admin(settings: Settings) -> AdminClient:
-    """Connects at the first call, not here."""
+def client_config(settings: Settings) -> dict[str, Any]:
+    """Options every client of confluent-kafka shares."""
     kafka = settings.kafka
-    options: dict[str, str | int] = {
+    options: dict[str, Any] = {
         "bootstrap.servers": kafka.bootstrap_servers,
         "security.protocol": kafka.security_protocol,
-        "log_level": 0,  # librdkafka writes to stderr by itself; what goes wrong comes back as an exception
+        "log_level": 0,  # librdkafka writes to stderr by itself; what goes wrong comes back as an error
     }
     if kafka.ca_file is not None:
         options["ssl.ca.location"] = str(kafka.ca_file)
@@ -123,6 +127,17 @@ def admin(settings: Settings) -> AdminClient:
         options["sasl.mechanism"] = str(kafka.sasl_mechanism)
         options["sasl.username"] = kafka.sasl_username
         options["sasl.password"] = kafka.sasl_password.get_secret_value()
+    return options
+
+
+def admin(settings: Settings, refusals: list[KafkaError] | None = None) -> AdminClient:
+    """Connects at the first call, not here. Keep it until the answers are in: it takes them with it when it goes.
+
+    `refusals` gets what the brokers say against the login when `poll` is called; the calls themselves only time out.
+    """
+    options = client_config(settings)
+    if refusals is not None:
+        options["error_cb"] = lambda error: refusals.append(error) if error.code() in _CREDENTIAL_ERRORS else None
     return AdminClient(options)
 
 
@@ -131,7 +146,8 @@ def describe(settings: Settings, names: Iterable[str]) -> dict[str, TopicDescrip
     asked = list(names)
     if not asked:
         return {}
-    client = admin(settings)  # kept until the answers are in: a client that goes away takes them with it
+    refusals: list[KafkaError] = []
+    client = admin(settings, refusals)
     answers = client.describe_topics(TopicCollection(asked), request_timeout=ADMIN_TIMEOUT_S)
     found: dict[str, TopicDescription] = {}
     for name, answer in answers.items():
@@ -139,7 +155,9 @@ def describe(settings: Settings, names: Iterable[str]) -> dict[str, TopicDescrip
             found[name] = answer.result()
         except KafkaException as failure:
             if failure.args[0].code() not in _MISSING_ERRORS:
-                raise _sorted(failure, settings) from None
+                client.poll(0)
+                reason = KafkaException(refusals[0]) if refusals else failure
+                raise _sorted(reason, settings) from None
     return found
 
 

@@ -40,7 +40,7 @@ from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.event_ids import EventIds
 from pipeline.expiry import Expiry
 from pipeline.state import SourceRecord, Taken
-from pipeline.total_codec import CheckpointOut, TotalOut, encode_checkpoint, encode_total, total_id
+from pipeline.total_codec import CheckpointOut, TotalOut, encode_checkpoint, encode_total, total_id, total_out
 from pipeline.versions import offset_of, order_of, version_of
 from schemas.measures import ZERO
 from schemas.topics import DEAD_LETTERS, TOTALS
@@ -351,7 +351,7 @@ class CountedState:
                 as_of_ms = max(as_of_ms, partial[AS_OF])
                 measures = [a + b for a, b in zip(measures, partial[MEASURES_AT:], strict=True)]
         is_final = bool(row[FLAGS] & FINAL)
-        return TotalOut(
+        return total_out(
             1,
             total_id(campaign_key, "", ad_id, COUNTED, window, start_ms),
             campaign_key,

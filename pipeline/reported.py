@@ -47,7 +47,7 @@ from pipeline.reported_rows import (
     row_key,
 )
 from pipeline.state import SourceRecord, Taken
-from pipeline.total_codec import CheckpointOut, TotalOut, encode_checkpoint, encode_total, total_id
+from pipeline.total_codec import CheckpointOut, TotalOut, encode_checkpoint, encode_total, total_id, total_out
 from pipeline.versions import offset_of, order_of, version_of
 from schemas.measures import ZERO
 from schemas.platform import campaign_key as key_of
@@ -291,7 +291,7 @@ class ReportedState:
         platform, account_id, campaign_id = campaign_key.split(":", 2)
         entity = self._entities.get(campaign_key)
         is_final, settled = bool(row[FLAGS] & FINAL), bool(row[FLAGS] & SETTLED)
-        total = TotalOut(
+        total = total_out(
             1,
             total_id(campaign_key, ad_group_id, ad_id, REPORTED, window, start_ms),
             campaign_key,

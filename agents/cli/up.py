@@ -14,7 +14,6 @@ from rich.live import Live
 
 from agents.cli.durations import seconds_of
 from agents.local_stack import CLOCK_SAVE_S, LocalStack, StackOptions
-from agents.summary import summary
 from agents.tail import Tail
 from agents.up_view import view
 from connectors.settings import load_settings
@@ -48,6 +47,8 @@ def up(
         tail.start()
         _run(stack, tail, console, stop, limit_s)
         if limit_s is not None and not stop.is_set():
+            from agents.summary import summary
+
             result = summary(stack, tail.seen, stop=stop, limit_s=DRAIN_LIMIT_S, say=stack.say)
     finally:
         if tail is not None:

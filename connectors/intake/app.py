@@ -1,4 +1,4 @@
-"""`POST /v1/events` and what an operator asks: one FastAPI application over an `EventStream`."""
+"""`POST /v1/events` and what an operator asks: one FastAPI application over an `RecordStream`."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from connectors import telemetry
-from connectors.event_stream import EventStream
 from connectors.intake.bodies import BodyReader, events_of
 from connectors.intake.problems import PROBLEM_TYPE, ProblemDetails, RefusedRequest, Taken, problem
+from connectors.record_stream import RecordStream
 from connectors.settings import IntakeSettings
 from pipeline import events
 from pipeline.codes import BadRecordCode, Stage
@@ -29,7 +29,7 @@ Outgoing = tuple[bytes, bytes, int]
 
 
 def create_app(
-    settings: IntakeSettings, stream: EventStream, now_ms: Callable[[], int], *, ack_wait_s: float = ACK_WAIT_S
+    settings: IntakeSettings, stream: RecordStream, now_ms: Callable[[], int], *, ack_wait_s: float = ACK_WAIT_S
 ) -> FastAPI:
     """`now_ms` is the time of receipt, Unix ms: the Kafka timestamp of what is taken."""
     app = FastAPI(title="Campaign Pulse event intake", version="1", docs_url=None, redoc_url=None)
@@ -77,7 +77,7 @@ def _key_of(value: bytes, received_ms: int, max_bytes: int) -> bytes:
     return events.key_of(events.read(value, received_ms))
 
 
-async def _take(stream: EventStream, good: list[Outgoing], ack_wait_s: float) -> None:
+async def _take(stream: RecordStream, good: list[Outgoing], ack_wait_s: float) -> None:
     if not good:
         return
     try:

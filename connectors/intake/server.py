@@ -9,9 +9,9 @@ import uvicorn
 
 from connectors import telemetry
 from connectors.clock import Clock
-from connectors.event_stream import EventStream
 from connectors.intake.app import ACK_WAIT_S, create_app
 from connectors.kafka import start_producer
+from connectors.record_stream import RecordStream
 from connectors.settings import Settings
 from pipeline.codes import MisconfiguredCode
 from pipeline.errors import Misconfigured, Transient
@@ -79,7 +79,7 @@ async def serve(
     or has another number of partitions.
     """
     state = _BrokerState()
-    stream = EventStream(lambda: start_producer(settings), partitions=settings.partitions, topic=topic, on_state=state)
+    stream = RecordStream(lambda: start_producer(settings), partitions=settings.partitions, topic=topic, on_state=state)
     stream.open()
     server = _Server(
         uvicorn.Config(
@@ -115,7 +115,7 @@ async def serve(
 
 
 async def _tick(
-    stream: EventStream, clock: Clock, every_s: float, state: _BrokerState, stop: asyncio.Event, wait_s: float
+    stream: RecordStream, clock: Clock, every_s: float, state: _BrokerState, stop: asyncio.Event, wait_s: float
 ) -> None:
     """Says to every partition how far time has come, so that quiet windows end. Real seconds."""
     loop = asyncio.get_running_loop()

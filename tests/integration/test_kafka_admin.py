@@ -58,7 +58,8 @@ def test_a_setting_that_drifted_is_corrected_and_a_strangers_stays(
         for key, value in (("retention.ms", "1000"), ("flush.ms", "777"))
     ]
     resource = ConfigResource(ResourceType.TOPIC, topic.name, incremental_configs=changes)
-    admin(settings).incremental_alter_configs([resource])[resource].result()
+    client = admin(settings)
+    client.incremental_alter_configs([resource])[resource].result()
     assert config_drift(settings, (topic,)) == {topic.name: ["retention.ms"]}
     assert ensure_topics(settings, (topic,)) == {topic.name: "corrected retention.ms"}
     stranger = replace(topic, config=MappingProxyType({**topic.config, "flush.ms": "777"}))
@@ -67,7 +68,7 @@ def test_a_setting_that_drifted_is_corrected_and_a_strangers_stays(
 
 def test_a_topic_is_never_repartitioned(settings: Settings, topics: tuple[Topic, ...]) -> None:
     ensure_topics(settings, topics[:1])
-    with pytest.raises(Misconfigured, match="partitions is 3, but topic .* has 2") as refused:
+    with pytest.raises(Misconfigured, match=r"partitions is 3, but topic .* has 2") as refused:
         ensure_topics(settings.model_copy(update={"partitions": 3}), topics)
     assert refused.value.code == MisconfiguredCode.SETTING
     assert len(describe(settings, [topic.name for topic in topics])) == 1
@@ -79,7 +80,8 @@ def test_a_topic_made_again_has_another_id(settings: Settings, topics: tuple[Top
     first = topic_ids(settings, [name, other])
     assert first == topic_ids(settings, [name, other])
     assert first[name] != first[other]
-    admin(settings).delete_topics([name])[name].result()
+    client = admin(settings)
+    client.delete_topics([name])[name].result()
     with pytest.raises(Misconfigured, match="pulse migrate") as missing:
         topic_ids(settings, [name, other])
     assert missing.value.code == MisconfiguredCode.TOPIC_MISSING

@@ -26,7 +26,7 @@ BASELINE_DAYS = 14
 SAME_HOURS = 7  # with so many days known, an hour is compared with the same hour of other days
 RECENT_LEAST, RECENT_MOST = 24, 72  # before that, with the last hours of any time of day
 EARLY_MARGIN = 0.5  # which know too little of the day's shape: only half as much again as anything seen is news
-SMALL_SAMPLE = 4.0  # the MAD of n values is too small too often: of 7 by half as much again, of 14 by a quarter
+SMALL_SAMPLE = 2.0  # the MAD of few values is too small too often: of 7 take a quarter more, of 14 a seventh
 HULL_SPREADS = 1.0  # a value must also be this far outside of everything in the baseline: weekends are in it too
 LEVEL_WINDOWS, LEVEL_SHARE = 24, 0.75  # so many of the last day's windows off to one side: that is the level now
 

@@ -1,4 +1,4 @@
-"""The one way of an event to `raw.events.v1`, for the intake and the file source: grouped by partition, acknowledged.
+"""The one way of many small writers to a topic: grouped by partition, acknowledged, bounded while the broker is away.
 
 What is sent while a partition's last batch is on its way leaves with the next one, so that many small requests
 cost the broker as little as few large ones.
@@ -17,7 +17,6 @@ from connectors.kafka import partition_of
 from connectors.retry import retrying
 from pipeline.codes import MisconfiguredCode, TransientCode
 from pipeline.errors import Misconfigured, Transient
-from schemas.topics import RAW_EVENTS
 
 MAX_WAITING_BYTES = 64 << 20  # of all partitions; beyond it senders are told to come back, and memory stays bounded
 OVERHEAD_BYTES = 100  # of a record that waits, beside its value
@@ -40,7 +39,7 @@ class _Partition:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class EventStream:
+class RecordStream:
     """`start` makes a started producer or raises Transient; it is called again, with back-off, after a failure.
 
     Used from one event loop: `open()`, then any number of concurrent `send` and `tick`, then `close()`.
@@ -53,7 +52,7 @@ class EventStream:
         start: Callable[[], Awaitable[AIOKafkaProducer]],
         *,
         partitions: int,
-        topic: str = RAW_EVENTS,
+        topic: str,
         on_state: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._start, self._topic, self._on_state = start, topic, on_state

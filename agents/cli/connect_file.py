@@ -1,0 +1,5 @@
+"""Stub."""
+
+
+def file() -> None:
+    """Read a recorded file."""

@@ -1,0 +1,54 @@
+"""What a reporting source is. The loop around it (produce, wait for the ack, save the cursor, retry) is `run.py`."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from schemas.raw import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as the platform lists it. Days and hours of its reports are of `zone`."""
+
+    account_id: str
+    zone: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a report: its bytes as they came, where it belongs, and what names it within its date.
+
+    `name` is the row's identity inside (account, report, date): it finds rows that vanish. `date` is "" for reports
+    without dates.
+    """
+
+    campaign_key: str
+    date: str
+    name: str
+    body: bytes
+
+
+class Source(Protocol):
+    """Raises Transient (try again), Misconfigured (a person must act for this account); all else is our bug."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def api_version(self) -> str: ...
+    @property
+    def reports(self) -> tuple[Report, ...]: ...
+
+    async def accounts(self) -> list[Account]: ...
+
+    def pages(self, account: Account, report: Report, since: date, until: date) -> AsyncIterator[list[Row]]:
+        """All rows of the report over these local dates, both included, in pages. A second call reads again."""
+        ...
+
+    def vanished(self, account: Account, report: Report, day: str, name: str) -> Row:
+        """The identity of a row that was there before, as a row without metrics."""
+        ...
