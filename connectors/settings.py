@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     speed: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = Field(
         default=1.0, description="Pulse seconds per real second in `pulse up`; 60 is an hour a minute."
     )
+    health_host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address of /metrics and health; 0.0.0.0 in a container.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto: text on a terminal, JSON lines elsewhere."

@@ -76,9 +76,7 @@ class TotalsLog:
     ) -> Rec:
         key = campaign_key(platform, "acc", campaign)
         identity = total_id(key, "", "", basis, window, start_ms)
-        spend_micros, conversions_micros, revenue_micros = (
-            round(x * MICROS) for x in (spend, conversions, revenue)
-        )
+        spend_micros, conversions_micros, revenue_micros = (round(x * MICROS) for x in (spend, conversions, revenue))
         offset = len(self.records)
         total = TotalOut(
             1, identity, key, platform, "acc", campaign, "campaign", "", "", basis, window, start_ms, end_ms, self.zone,

@@ -12,7 +12,7 @@ _NAME = re.compile(r"^[A-Za-z0-9_+\-/]+$")
 
 
 def by_zone(zone: str, zones: Sequence[str], expression: Callable[[str], str]) -> str:
-    """SQL: `expression(name)` of the branch whose name is the value of the SQL expression `zone`; 0 of an unknown one."""
+    """SQL: `expression(name)` of the branch whose name is the value of the SQL expression `zone`; 0 of others."""
     branches = [f"{zone} = '{name}', {expression(_checked(name))}" for name in zones]
     return f"multiIf({', '.join(branches)}, 0)" if branches else "0"
 

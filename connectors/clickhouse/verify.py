@@ -5,30 +5,23 @@ A live system lags: what moves between two looks is in flight; what stays differ
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from connectors.clickhouse import recount_counted, recount_reported
-from connectors.clickhouse.client import connected, rows
+from connectors.clickhouse.client import connected
+from connectors.clickhouse.recount import ask, comparisons
 from connectors.settings import Settings
 from schemas.measures import MEASURES, SPEND
 from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS
-from schemas.window import Basis
 
 ANSWER_S = 600
 LOOK_S = 3.0  # between two looks: longer than a record takes from the raw topic to its stored total
 SHOWN = 20
-KEPT = 100_000  # differing totals that are compared between looks
-_OPTIONS = {
-    "max_bytes_before_external_group_by": 500_000_000,
-    "max_bytes_before_external_sort": 500_000_000,
-    "join_use_nulls": 0,
-    "allow_experimental_analyzer": 1,
-    "short_circuit_function_evaluation": "enable",
-}
+DAY_MS = 86_400_000
+_RAW = [RAW_EVENTS, RAW_GOOGLE_ADS]
 Say = Callable[[str], None]
 
 
@@ -150,147 +143,34 @@ def _verdict(look: _Look, before: _Look | None) -> Verdict:
 
 def _look(client: Client, settings: Settings, say: Say) -> _Look:
     look = _Look()
-    since_ms = _kept_since_ms(client, settings)
     say("checking that every stored range is whole")
     _check_records(client, settings, look)
-    say(f"counting {look.raw_records} records again")
-    for basis, sql, topic in _recounts(client, settings):
-        _compare(client, look, basis, sql, topic, since_ms)
+    say(f"counting {look.raw_records:,} records again")
+    since_ms = _kept_since_ms(client, settings)
+    for found in comparisons(client, horizon_h=settings.worker.dedupe_horizon_h, since_ms=since_ms):
+        look.checked += found["checked"]
+        look.not_comparable += found["not_comparable"]
+        for total_id, expected, stored in found["differing"]:
+            look.differing.append(_Differing(total_id, tuple(expected), tuple(stored)))
     return look
-
-
-def _recounts(client: Client, settings: Settings) -> Iterator[tuple[Basis, str, str]]:
-    horizon_h = settings.worker.dedupe_horizon_h
-    scope = _ask(client, recount_counted.SCOPE, topic=RAW_EVENTS)[0]
-    repeats = scope["span_h"] > horizon_h
-    zones = _known_zones(client, scope["zones"])
-    yield Basis.COUNTED, recount_counted.expected(zones, repeats=repeats, horizon_h=horizon_h), RAW_EVENTS
-    scope = _ask(client, recount_reported.SCOPE, topic=RAW_GOOGLE_ADS)[0]
-    zones = _known_zones(client, [*scope["rows_zones"], *scope["run_zones"]])
-    yield Basis.REPORTED, recount_reported.expected(zones), RAW_GOOGLE_ADS
-
-
-def _known_zones(client: Client, named: Sequence[str]) -> list[str]:
-    sql = "SELECT time_zone FROM system.time_zones WHERE time_zone IN {names:Array(String)} ORDER BY time_zone"
-    return [row["time_zone"] for row in _ask(client, sql, names=[*named, "UTC"])]
-
-
-_COMPARE = """
-WITH sides AS
-(
-    SELECT
-        campaign_key, ad_group_id, ad_id, window, start_s,
-        figures AS expected, CAST([], 'Array(Int64)') AS found, comparable
-    FROM (SELECT campaign_key, ad_group_id, {ad} AS ad_id, window, start_s, figures, comparable FROM ({expected}))
-    UNION ALL
-    SELECT
-        campaign_key, ad_group_id, ad_id, window, intDiv(toUnixTimestamp64Milli(start), 1000) AS start_s,
-        CAST([], 'Array(Int64)') AS expected, [{measures}] AS found, 1 AS comparable
-    FROM
-    (
-        SELECT * FROM totals FINAL WHERE basis = {{basis:String}}
-        UNION ALL
-        SELECT * FROM creative_totals FINAL WHERE basis = {{basis:String}}
-    )
-),
-pairs AS
-(
-    SELECT
-        concat(campaign_key, '|', ad_group_id, '|', ad_id, '|', {{basis:String}}, '|', window, '|', toString(start_s))
-            AS total_id,
-        max(s.expected) AS expected,
-        max(s.found) AS found,
-        min(comparable) AS comparable,
-        start_s * 1000 >= {{since_ms:Int64}} AS kept
-    FROM sides AS s
-    GROUP BY campaign_key, ad_group_id, ad_id, window, start_s
-)
-SELECT
-    countIf(comparable AND ({usable})) AS checked,
-    countIf(NOT comparable) AS not_comparable,
-    groupArraySortedIf({kept})(
-        (total_id, expected, found),
-        comparable AND ({usable}) AND expected != found AND NOT (empty(expected) AND arrayAll(f -> f = 0, found))
-    ) AS differing
-FROM pairs
-"""
-
-
-def _compare(client: Client, look: _Look, basis: Basis, sql: str, topic: str, since_ms: int) -> None:
-    """Raw records that retention has taken cannot be counted: of those days only what is still known is compared."""
-    counted = basis == Basis.COUNTED
-    usable = "kept" if counted else "kept OR notEmpty(expected)"
-    query = _COMPARE.format(
-        expected=sql,
-        ad="ad" if counted else "ad_id",
-        measures=", ".join(MEASURES),
-        usable=usable,
-        kept=KEPT,
-    )
-    found = _ask(client, query, topic=topic, basis=str(basis), since_ms=since_ms)[0]
-    look.checked += found["checked"]
-    look.not_comparable += found["not_comparable"]
-    for total_id, expected, stored in found["differing"]:
-        look.differing.append(_Differing(total_id, tuple(expected), tuple(stored)))
-
-
-_RANGES = """
-WITH recent AS
-(
-    SELECT topic, partition, min(first_offset) AS first, max(last_offset) AS last, sum(rows) AS written
-    FROM sink_blocks FINAL
-    WHERE topic IN {topics:Array(String)} AND written_at > now() - INTERVAL {days:UInt32} DAY
-    GROUP BY topic, partition
-)
-SELECT
-    topic, partition, written,
-    countIf(offset BETWEEN first AND last) AS present
-FROM recent LEFT JOIN (SELECT topic, partition, offset FROM raw_records FINAL) AS raw USING (topic, partition)
-GROUP BY topic, partition, written
-"""
-_GAPS = """
-SELECT sum(greatest(0, toInt64(first_offset) - before - 1)) AS missing, sum(records) AS stored
-FROM
-(
-    SELECT
-        first_offset,
-        rows + refused AS records,
-        max(toInt64(last_offset)) OVER (PARTITION BY topic, topic_id, partition ORDER BY first_offset
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS highest,
-        if(row_number() OVER (PARTITION BY topic, topic_id, partition ORDER BY first_offset) = 1,
-            toInt64(first_offset) - 1, highest) AS before
-    FROM sink_blocks FINAL
-)
-"""
 
 
 def _check_records(client: Client, settings: Settings, look: _Look) -> None:
     """Every range has the rows it says, and the ranges of a partition follow one another without a gap."""
-    days = max(1, settings.clickhouse.raw_retention_days - 1)
-    for row in _ask(client, _RANGES, topics=[RAW_EVENTS, RAW_GOOGLE_ADS], days=days):
+    for row in ask(client, "ranges", {"topics": _RAW, "days": _kept_days(settings)}):
         look.raw_records += row["present"]
         look.missing += max(0, row["written"] - row["present"])
         look.surplus += max(0, row["present"] - row["written"])
-    gaps = _ask(client, _GAPS)[0]
+    gaps = ask(client, "gaps", {})[0]
     look.missing += int(gaps["missing"])
     look.stored = int(gaps["stored"])
 
 
-_KEPT = """
-SELECT
-    (SELECT count() FROM sink_blocks WHERE topic IN {topics:Array(String)}
-        AND written_at <= now() - INTERVAL {days:UInt32} DAY) AS old,
-    (SELECT toUnixTimestamp64Milli(max(oldest)) FROM
-        (SELECT min(timestamp) AS oldest FROM raw_records GROUP BY topic, partition)) AS oldest_ms
-"""
-
-
 def _kept_since_ms(client: Client, settings: Settings) -> int:
     """From which event time on every raw record is still there; 0 while retention has taken none."""
-    days = max(1, settings.clickhouse.raw_retention_days - 1)
-    row = _ask(client, _KEPT, topics=[RAW_EVENTS, RAW_GOOGLE_ADS], days=days)[0]
-    return int(row["oldest_ms"]) + 86_400_000 if row["old"] else 0  # events may be dated a day ahead
+    row = ask(client, "kept", {"topics": _RAW, "days": _kept_days(settings)})[0]
+    return int(row["oldest_ms"]) + DAY_MS if row["old"] else 0  # events may be dated a day ahead
 
 
-def _ask(client: Client, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-    return rows(client, sql, parameters, _OPTIONS)
+def _kept_days(settings: Settings) -> int:
+    return max(1, settings.clickhouse.raw_retention_days - 1)

@@ -22,8 +22,6 @@ class FileCursor:
     """`rows` of the file are on the broker, acknowledged; `recorded_ms`: the latest instant among them."""
 
     rows: int = 0
-    events: int = 0
-    rejected: int = 0
     recorded_ms: int = 0
     finished: bool = False
 

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,7 +52,7 @@ class RowFile:
                 digest.update(chunk)
         return digest.hexdigest()
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Generator[Row, None, None]:
         """Every row in order. Raises Misconfigured when the file is missing, cut off, or has no header."""
         with self._readable(), self.path.open("rb") as disk:
             self._disk, self.size_bytes = disk, self.path.stat().st_size

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.alerts.alert_out import TOPIC_OF, alert_of, encode
-from pipeline.alerts.campaign_state import CampaignState
+from pipeline.alerts.campaign_state import DAYS_KEPT_MS, CampaignState
 from pipeline.alerts.due import Due
 from pipeline.alerts.public_events import Publisher
 from pipeline.alerts.rulebook import Rulebook
@@ -108,6 +108,8 @@ class Judge:
             is_day and total.basis == Basis.COUNTED and not total.daily_budget_micros
         ):
             return DropReason.NOT_JUDGED
+        if total.end_ms <= self._clock_ms.get(total.basis, 0) - DAYS_KEPT_MS:
+            return DropReason.NOT_JUDGED  # its versions may be forgotten, so a repeat could not be told from news
         if campaign is None:
             campaign = CampaignState(total.campaign_key)
         take = take_day if is_day else take_hour

@@ -96,8 +96,6 @@ def test_a_column_outside_of_its_inputs_does_not_matter(rule: Rule) -> None:
         return
     others = [column for column in range(FIRST_MEASURE, REVENUE + 1) if column not in kind.inputs]
     assert others
-    changed = tuple(
-        value * (3 if column in others else 1) for column, value in enumerate(NORMAL, FIRST_MEASURE)
-    )
+    changed = tuple(value * (3 if column in others else 1) for column, value in enumerate(NORMAL, FIRST_MEASURE))
     plain, other = judged(rule, [NORMAL] * 60)[-1], judged(rule, [*[NORMAL] * 59, changed])[-1]
     assert (plain.verdict, plain.observed, plain.score) == (other.verdict, other.observed, other.score)

@@ -24,8 +24,10 @@ LARGEST_EXPONENT = 50.0
 MAD_TO_SIGMA = 1.4826  # for a normal distribution, sigma = 1.4826 * MAD
 BASELINE_DAYS = 14
 SAME_HOURS = 7  # with so many days known, an hour is compared with the same hour of other days
-RECENT_LEAST, RECENT_MOST = 24, 72  # before that, with the last hours of any time of day
-EARLY_MARGIN = 0.5  # which know too little of the day's shape: only half as much again as anything seen is news
+RECENT_LEAST, RECENT_MOST = 72, 120  # before that, with the last hours of any time of day; three days hold a weekday
+LEVEL_LEAST = 24  # after a change of level
+# They know too little of the shape of days and weeks: only figures far beyond anything seen are news.
+EARLY_ABOVE, EARLY_BELOW = 1.5, 0.3
 SMALL_SAMPLE = 2.0  # the MAD of few values is too small too often: of 7 take a quarter more, of 14 a seventh
 HULL_SPREADS = 1.0  # a value must also be this far outside of everything in the baseline: weekends are in it too
 LEVEL_WINDOWS, LEVEL_SHARE = 24, 0.75  # so many of the last day's windows off to one side: that is the level now
@@ -94,7 +96,7 @@ class ZScore:
         if baseline.same_hour:
             least, most = least - HULL_SPREADS * spread, most + HULL_SPREADS * spread
         else:
-            least, most = least * (1 - EARLY_MARGIN), most * (1 + EARLY_MARGIN)
+            least, most = least * EARLY_BELOW, most * EARLY_ABOVE
         sigma = self.rule.sigma
         return min(expected - sigma * spread, least), max(_above(expected, spread, sigma), most)
 
@@ -177,7 +179,7 @@ class ZScore:
                     chosen.append(at)
                     if len(chosen) == RECENT_MOST:
                         break
-            if len(chosen) < RECENT_LEAST:
+            if len(chosen) < (RECENT_LEAST if level < 0 else LEVEL_LEAST):
                 return None
         metric, columns = self.metric, series.columns
         values = sorted(value for at in chosen if (value := metric.value(*metric.parts(columns, at))) is not None)
