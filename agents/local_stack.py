@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 
+from agents.replay import HOLD
 from connectors.clickhouse.migrations import migrate
 from connectors.clock import Clock, load_or_start
 from connectors.kafka import ensure_topics
@@ -48,6 +49,7 @@ class LocalStack:
         self.settings = settings
         self.addresses: dict[str, str] = {}
         self._ports: dict[str, int] = {}
+        self._held = False
 
     @property
     def truth_file(self) -> Path:
@@ -58,6 +60,7 @@ class LocalStack:
         self.supervisor.open()
         self.clock = load_or_start(self.directory / "clock.json", self.options.speed)
         self.keep_clock()
+        (self.directory / HOLD).unlink(missing_ok=True)
         environment = self._servers()
         self._ports = self._choose_ports()
         environment |= self._addresses_of_services()
@@ -82,6 +85,19 @@ class LocalStack:
         """Raises Misconfigured when a part has ended because a person must act."""
         for part in self.supervisor.failures():
             raise Misconfigured(MisconfiguredCode.SETTING, f"{part.name} cannot run: {part.detail}")
+
+    def obey_hold(self) -> None:
+        """Stop the workers while the hold file is there (see `agents/replay.py`), start them when it is gone."""
+        held = (self.directory / HOLD).exists()
+        if held == self._held:
+            return
+        self._held = held
+        for number in range(1, self.options.workers + 1):
+            name = f"worker-{number}"
+            if held:
+                self.supervisor.stop_part(name)
+            else:
+                self.supervisor.start_part(name)
 
     def stop_sources(self) -> None:
         for name in SOURCES:

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from connectors.clickhouse.raw import StoredLetter, stored_dead_letters, stored_raw
 
 from agents.batches import send_batches
 from agents.restore import Held, restore
 from agents.stage import Stage
 from connectors import lag
+from connectors.clickhouse.raw import StoredLetter, stored_dead_letters, stored_raw
 from connectors.kafka import admin, consumer_config, start_producer, topic_ids
 from connectors.settings import Settings
 from pipeline.changelog import HEADER

@@ -4,12 +4,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from connectors.clickhouse.verify import verify
-
 from agents.drain import drain
 from agents.local_stack import LocalStack
 from agents.tail import Seen
 from connectors.clickhouse.client import connected, rows
+from connectors.clickhouse.verify import verify
 from connectors.settings import Settings
 from schemas.tables import TABLES
 from schemas.topics import ALERT_TOPICS, TOTALS

@@ -75,6 +75,7 @@ def _run(stack: LocalStack, tail: Tail, console: Console, stop: threading.Event,
                 stack.keep_clock()
                 saved = now
             stack.raise_failures()
+            stack.obey_hold()
             if live is not None:
                 live.update(view(stack, tail.seen, elapsed_s=now - started))
     finally:

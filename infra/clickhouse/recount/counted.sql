@@ -60,7 +60,7 @@ events AS
         ifNull(e.ad_id, '') AS ad_id,
         ifNull(e.zone, '') AS event_zone,
         if(
-            match(e.at, '^-?[0-9]+$'), toInt64OrZero(e.at),
+            NOT match(e.at, '[^0-9-]'), toInt64OrZero(e.at),
             toUnixTimestamp64Milli(parseDateTime64BestEffortOrZero(upper(e.at), 3, 'UTC'))
         ) AS at_ms,
         ifNull(e.count, 1) AS n,
