@@ -171,20 +171,6 @@ class WorkerSettings(Section):
 
 
 class SinkSettings(Section):
-    group: str = Field(default="pulse-sink", min_length=1, description="Consumer group of all sinks.")
-    instance: str = Field(default="", description="Stable name of this sink's slot; empty for none.")
     flush_s: Seconds = Field(default=1.0, description="Longest time a record waits for its block.")
     block_rows: int = Field(default=50_000, ge=1, le=1_000_000, description="Largest block of one insert.")
-    session_s: Annotated[float, Field(ge=1, le=300)] = Field(
-        default=10.0, description="Silence after which the group gives a sink's partitions to the others."
-    )
     http_port: Port = Field(default=0, description=HEALTH_PORT)
-
-
-class SimulatorSettings(Section):
-    host: str = Field(default="127.0.0.1", min_length=1, description="Address the simulated platform APIs listen on.")
-    port: Port = Field(default=8090, description="Their port; 0 takes a free one.")
-    seed: int = Field(default=1, ge=0, description="The market is a function of it.")
-    truth_file: Path | None = Field(
-        default=None, description="Where it writes what it served; under the data directory when absent."
-    )

@@ -20,7 +20,6 @@ from connectors.setting_sections import (
     IntakeSettings,
     KafkaSettings,
     Pairs,
-    SimulatorSettings,
     SinkSettings,
     WorkerSettings,
 )
@@ -33,7 +32,6 @@ __all__ = [
     "IntakeSettings",
     "KafkaSettings",
     "Settings",
-    "SimulatorSettings",
     "SinkSettings",
     "WorkerSettings",
     "load_settings",
@@ -66,7 +64,6 @@ class Settings(BaseSettings):
     google_ads: GoogleAdsSettings = GoogleAdsSettings()
     worker: WorkerSettings = WorkerSettings()
     sink: SinkSettings = SinkSettings()
-    simulator: SimulatorSettings = SimulatorSettings()
     partitions: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=4, description="Partitions of every topic; fixed once the topics exist."
     )
@@ -74,18 +71,12 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path(".pulse"), description="Folder of everything `pulse up` keeps.")
     projects: Pairs = Field(default={}, description='"platform:account_id" to the project the account belongs to.')
     default_project: str = Field(default="default", min_length=1, description="Project of every other account.")
-    speed: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = Field(
-        default=1.0, description="Pulse seconds per real second in `pulse up`; 60 is an hour a minute."
-    )
     health_host: str = Field(
         default="127.0.0.1",
         min_length=1,
         description="Address of /metrics and health; 0.0.0.0 in a container.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
-    log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="auto: text on a terminal, JSON lines elsewhere."
-    )
 
     @classmethod
     def settings_customise_sources(

@@ -123,7 +123,7 @@ class BasisState:
             rules={entry[0]: RuleState.restore(entry[1:]) for entry in row[5]},
             budgets={(entry[0], entry[1]): BudgetTold.restore(entry[2:]) for entry in row[6]},
             changed_days=set(row[3]),
-            
+            changed_hours=set(row[4]),
             is_dirty=row[0],
         )
 

@@ -105,7 +105,7 @@ def test_variables_that_are_not_settings_are_left_alone() -> None:
         ("PULSE_CLICKHOUSE__PORT", "0", "a number from 1"),
         ("PULSE_CLICKHOUSE__PORT", "65536", "a number up to 65535"),
         ("PULSE_WORKER__FLUSH_S", "0", "a number above 0"),
-        ("PULSE_SPEED", "nan", "a number"),
+        ("PULSE_WORKER__FLUSH_S", "nan", "a number"),
         ("PULSE_CLICKHOUSE__SECURE", "perhaps", "true or false"),
         ("PULSE_KAFKA__SECURITY_PROTOCOL", "TLS", "'SASL_SSL'"),
         ("PULSE_KAFKA__BOOTSTRAP_SERVERS", "broker", "host:port"),
