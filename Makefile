@@ -21,6 +21,7 @@ $(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	@echo "installing into $(VENV) (once, a minute or two)" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint $(CONSTRAINTS) --editable '.[dev]' >&2
+	@$(BIN)/python -m connectors.local.kafka_jars >&2 || echo "going on without a local Kafka: an external one will be needed" >&2
 	@touch $@
 
 run: $(INSTALLED) ## Start everything here: make run ARGS="--duration 60s --json"

@@ -1,15 +1,20 @@
 """The Faust app of a worker: one agent per source topic, all around one shell."""
 
+import asyncio
+import os
 from typing import Any
 
 import faust
+from faust.types import TP
 
 from agents.shell import Shell, die
 from agents.transport import CoalescingApp, coalesce
 from connectors import telemetry
+from connectors.clock import Clock
 from connectors.kafka import start_producer
 from connectors.settings import Settings
 
+REPORT_S = 5.0
 log = telemetry.log(__name__)
 
 
@@ -84,7 +89,14 @@ def _hook(app: faust.App, shell: Shell) -> None:
     async def close(app: faust.App, **_: Any) -> None:
         await shell.stop()
 
+    async def report() -> None:
+        clock = Clock.from_environment(os.environ)
+        while True:
+            await asyncio.sleep(REPORT_S)
+            shell.report_lag(lambda topic, number: app.consumer.highwater(TP(topic, number)), clock.now_ms())
+
     app.task(beat)
+    app.task(report)
     app.on_partitions_revoked.connect(forget, weak=False)
     app.on_rebalance_complete.connect(restore, weak=False)
     app.on_before_shutdown.connect(close, weak=False)

@@ -27,7 +27,7 @@ async def run_source(settings: Settings, clock: Clock, name: str, *, once: bool 
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     telemetry.health.expect("source", "no run is complete yet")
-    telemetry.serve_health(settings.google_ads.http_port)
+    telemetry.serve_health(settings.google_ads.http_port, settings.health_host)
     ending = versions.warning(
         settings.google_ads.api_version, datetime.fromtimestamp(clock.now_ms() / 1000, UTC).date()
     )

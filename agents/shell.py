@@ -123,6 +123,7 @@ class Shell:
             for _, events in taken:
                 for event in events:
                     event.ack()
+            telemetry.flush_age_s()
             self._reach("acked")
 
     def _report(self, held: Held) -> None:
@@ -149,6 +150,19 @@ class Shell:
                 spent_s = time.monotonic() - started
             except Exception as error:  # noqa: BLE001 - the one place where everything ends the process
                 die(f"flush of {topic} failed: {error!r}")
+
+    def report_lag(self, end_of: Callable[[str, int], int | None], now_ms: int) -> None:
+        """Tell how far behind each partition is, in records and in time. `end_of`: its end as last fetched."""
+        behind_s: dict[str, float] = {}
+        for (topic, number), held in self._held.items():
+            end = end_of(topic, number)
+            if end is not None:
+                telemetry.consumer_lag(topic, number, max(0, end - held.state.counted_to - 1))
+            if held.state.clock_ms > 0:
+                late_s = max(0.0, (now_ms - held.state.clock_ms) / 1000)
+                behind_s[held.stage.label] = max(behind_s.get(held.stage.label, 0.0), late_s)
+        for label, late_s in behind_s.items():
+            telemetry.event_lag_s(label, late_s)
 
     async def keep_beating(self) -> None:
         while True:

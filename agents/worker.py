@@ -30,7 +30,7 @@ def run_worker(settings: Settings) -> int:
     asyncio.set_event_loop(loop)
     telemetry.health.expect("restored", "waiting for partitions")
     shell.on_restored = lambda: telemetry.health.set("restored", ok=True)
-    telemetry.serve_health(settings.worker.http_port)
+    telemetry.serve_health(settings.worker.http_port, settings.health_host)
     app = build_app(settings, shell)
     # Logging is configured already; Faust's own set-up leaves the root logger at DEBUG, a tenth of the processor.
     worker = faust.Worker(app, loop=loop, override_logging=False, redirect_stdouts=False)

@@ -50,6 +50,14 @@ class StageState(Protocol):
         """Hand over what is to be published and kept, and start a new round."""
 
     @property
+    def counted_to(self) -> int:
+        """The last source offset that was taken."""
+
+    @property
+    def clock_ms(self) -> int:
+        """The time the records of this partition have come to; -1 before the first."""
+
+    @property
     def pending(self) -> int:
         """How many rows and outputs wait for the next take."""
 

@@ -24,7 +24,7 @@ def sink(
     """Store topics in ClickHouse until told to stop, from where the last stored block ends."""
     settings = load_settings()
     telemetry.configure_logging(settings.log_level, json=True)
-    telemetry.serve_health(settings.sink.http_port)
+    telemetry.serve_health(settings.sink.http_port, settings.health_host)
     asyncio.run(_until_signal(settings, chosen(topics)))
 
 

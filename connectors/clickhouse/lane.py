@@ -69,7 +69,7 @@ class Lane:
 
     @property
     def full(self) -> bool:
-        """Two blocks wait: fetch no more for now."""
+        """Two blocks wait: fetch no more until one of them is written."""
         return len(self._records) >= 2 * self._cut.rows or self.bytes >= 2 * self._cut.bytes
 
     def close(self) -> None:

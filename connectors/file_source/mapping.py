@@ -98,7 +98,10 @@ class RowMapping(_Strict):
 
     def with_constants(self, constants: Mapping[str, str]) -> "RowMapping":
         """The same with these fields fixed in every event. Raises Misconfigured for a field no event has."""
-        events = [{"when": one.when, "fields": {**one.fields, **constants}} for one in self.event]
+        typed = {
+            name: int(text) if name in _READING_OF and text.isdecimal() else text for name, text in constants.items()
+        }
+        events = [{"when": one.when, "fields": {**one.fields, **typed}} for one in self.event]
         return _valid({"format": self.format, "delimiter": self.delimiter, "event": events}, "--set")
 
     def digest(self) -> str:

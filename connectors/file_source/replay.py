@@ -9,10 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from aiokafka import AIOKafkaProducer
+
 from connectors import telemetry
 from connectors.clock import Clock
 from connectors.file_source.batches import Batch, Batches, ReplayOptions
-from connectors.file_source.cursor import FileCursor, cursor_key, encode_cursor, load_cursor
+from connectors.file_source.cursor import FileCursor, FilePosition
 from connectors.file_source.mapping import RowMapping
 from connectors.file_source.rows import RowFile
 from connectors.kafka import start_producer
@@ -20,7 +22,7 @@ from connectors.record_stream import RecordStream
 from connectors.retry import Stopped, retrying
 from connectors.settings import Settings
 from pipeline.codes import Stage
-from schemas.topics import CURSORS, DEAD_LETTERS, RAW_EVENTS
+from schemas.topics import DEAD_LETTERS, RAW_EVENTS
 
 T = TypeVar("T")
 STOP_S = 1.0  # what an acknowledgement under way may take once a stop is asked for
@@ -42,7 +44,6 @@ class Replayed:
 class ReplayTopics:
     events: str = RAW_EVENTS
     dead_letters: str = DEAD_LETTERS
-    cursors: str = CURSORS
 
 
 class FileReplay:
@@ -73,53 +74,46 @@ class FileReplay:
         """
         stop = self._stop or asyncio.Event()
         mapping_digest = "unmapped" if self._mapping is None else self._mapping.digest()
-        key = cursor_key(self._file.name, self._file.digest(), mapping_digest)
+        cursor = FileCursor(self._file.name, self._file.digest(), mapping_digest)
         try:
-            cursor = await _unless_stopped(lambda: load_cursor(self._settings, key, self._topics.cursors), stop)
-            if self._options.again:
-                cursor = FileCursor()
-            self.result.skipped = cursor.rows
-            if cursor.finished:
-                self.result.finished = True
-            else:
-                await self._write(key, cursor, stop)
+            async with AsyncExitStack() as resources:
+                producer = await _unless_stopped(lambda: start_producer(self._settings), stop)
+                resources.push_async_callback(_end, producer)
+                position = await _unless_stopped(lambda: cursor.load(self._settings, producer), stop)
+                if self._options.again:
+                    position = FilePosition()
+                self.result.skipped, self.result.finished = position.rows, position.finished
+                if not position.finished:
+                    await self._write(cursor, position, resources, stop)
         except Stopped:
             log.info("stopped while the broker is away", file=self._file.path.name)
         return self.result
 
-    async def _write(self, key: bytes, cursor: FileCursor, stop: asyncio.Event) -> None:
-        async with AsyncExitStack() as resources:
-            outgoing = await self._opened(self._topics.events, resources)
-            letters = await self._opened(self._topics.dead_letters, resources)
-            cursors = await self._opened(self._topics.cursors, resources)
-            rows = resources.enter_context(closing(self._file.rows()))
-            passed = sum(1 for _ in islice(rows, cursor.rows))
-            batches = Batches(
-                self._file,
-                rows,
-                self._mapping,
-                self._clock,
-                self._options,
-                recorded_ms=cursor.recorded_ms,
-                stop=stop,
-            )
-            name = f"file:{self._file.path.name}".encode()
-            while not self.result.finished and not stop.is_set():
-                batch = await batches.next()
-                if batch.outgoing:
-                    await _unless_stopped(partial(outgoing.send, batch.outgoing), stop)
-                if batch.letters:
-                    records = [(name, letter, self._clock.now_ms()) for _, letter in batch.letters]
-                    await _unless_stopped(partial(letters.send, records), stop)
-                if batch.last:
-                    at_ms = batches.recorded_ms if self._options.recorded else self._clock.now_ms()
-                    await _unless_stopped(partial(outgoing.tick, at_ms), stop)
-                passed += batch.rows
-                self._count(batch)
-                cursor = FileCursor(passed, batches.recorded_ms, batch.last)
-                saved = [(key, encode_cursor(cursor), self._clock.now_ms())]
-                await _unless_stopped(partial(cursors.send, saved), stop)
-                self._on_progress(self._file.position_bytes, self._file.size_bytes, self.result)
+    async def _write(
+        self, cursor: FileCursor, position: FilePosition, resources: AsyncExitStack, stop: asyncio.Event
+    ) -> None:
+        outgoing = await self._opened(self._topics.events, resources)
+        letters = await self._opened(self._topics.dead_letters, resources)
+        rows = resources.enter_context(closing(self._file.rows()))
+        passed = sum(1 for _ in islice(rows, position.rows))
+        batches = Batches(
+            self._file, rows, self._mapping, self._clock, self._options, recorded_ms=position.recorded_ms, stop=stop
+        )
+        name = f"file:{self._file.name}".encode("utf-8", "replace")
+        while not self.result.finished and not stop.is_set():
+            batch = await batches.next()
+            if batch.outgoing:
+                await _unless_stopped(partial(outgoing.send, batch.outgoing), stop)
+            if batch.letters:
+                records = [(name, letter, self._clock.now_ms()) for _, letter in batch.letters]
+                await _unless_stopped(partial(letters.send, records), stop)
+            if batch.last:
+                at_ms = batches.recorded_ms if self._options.recorded else self._clock.now_ms()
+                await _unless_stopped(partial(outgoing.tick, at_ms), stop)
+            passed += batch.rows
+            self._count(batch)
+            await _unless_stopped(partial(cursor.save, FilePosition(passed, batches.recorded_ms, batch.last)), stop)
+            self._on_progress(self._file.position_bytes, self._file.size_bytes, self.result)
 
     async def _opened(self, topic: str, resources: AsyncExitStack) -> RecordStream:
         stream = RecordStream(
@@ -142,6 +136,13 @@ class FileReplay:
         telemetry.emitted(Stage.SOURCE, batch.rows - len(batch.letters))
         for code, _ in batch.letters:
             telemetry.dead_lettered(Stage.SOURCE, code)
+
+
+async def _end(producer: AIOKafkaProducer) -> None:
+    ending = asyncio.ensure_future(producer.stop())
+    await asyncio.wait({ending}, timeout=STOP_S)
+    ending.cancel()
+    await asyncio.gather(ending, return_exceptions=True)
 
 
 async def _unless_stopped(call: Callable[[], Awaitable[T]], stop: asyncio.Event) -> T:

@@ -191,6 +191,11 @@ class Judge:
     # -- hand over -------------------------------------------------------------------------------------------
 
     @property
+    def clock_ms(self) -> int:
+        """Instant of the newest checkpoint; -1 before the first."""
+        return max(self._clock_ms.values(), default=-1)
+
+    @property
     def pending(self) -> int:
         return len(self._changed) + len(self._outputs)
 

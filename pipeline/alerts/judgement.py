@@ -136,7 +136,7 @@ class Judgement:
         if index is None or self._series.columns[END][index] < news_from:
             return
         state, start = self._state, episode.open_ms
-        number = 1 + 0
+        number = 1 + max((t.episode for t in state.told if t.start_ms == start), default=0)
         told = Told(start, number, 0, Status.FIRING, start, episode.last_ms, NONE, 0.0)
         state.told.append(told)
         self._say(told, Transition.FIRING, Cause.BREACH, episode.last_ms, self._finding(index))

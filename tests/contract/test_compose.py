@@ -81,6 +81,19 @@ def test_every_file_that_is_mounted_or_built_from_exists(name: str) -> None:
         assert (ROOT / service["build"]["dockerfile"]).is_file()
 
 
+def test_grafana_finds_its_dashboards_and_is_given_what_its_data_source_asks_for() -> None:
+    provisioning = ROOT / "infra" / "grafana" / "provisioning"
+    asked = re.findall(r"\$\{(\w+)\}", (provisioning / "datasources" / "clickhouse.yaml").read_text())
+    assert asked
+    assert set(asked) <= environment(SERVICES["grafana"]).keys()
+    provider = yaml.safe_load((provisioning / "dashboards" / "pulse.yaml").read_text())["providers"][0]
+    mounts = {mount.split(":")[1] for mount in SERVICES["grafana"]["volumes"]}
+    assert provider["options"]["path"] in mounts
+    load_settings(
+        environ={name: value for name, value in environment(SERVICES["grafana"]).items() if name.startswith("PULSE_")}
+    )
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_that_stays_says_whether_it_is_well(name: str) -> None:
     stays = SERVICES[name].get("restart") == "unless-stopped"

@@ -13,6 +13,9 @@ from connectors.clickhouse.migrations import migrate
 from connectors.settings import Settings
 from pipeline.rows import block_of
 from schemas.alert import Alert
+from schemas.campaign import Campaign
+from schemas.dead_letter import DeadLetter
+from schemas.feed import FeedHealth
 from schemas.table import Table
 from schemas.tables import SINK_BLOCKS, TABLES
 from schemas.total import Total
@@ -143,3 +146,28 @@ def records(
     messages: Sequence[dict[str, Any]], *, first: int = 0, key: bytes = b"k", at_ms: int = NOON_MS
 ) -> list[Rec]:
     return [Rec(first + index, at_ms, key, orjson.dumps(message)) for index, message in enumerate(messages)]
+
+
+def letter(topic: str, offset: int, **fields: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "code": "bad_type",
+        "field": "clicks",
+        "detail": "a text",
+        "stage": "aggregate",
+        "topic": topic,
+    }
+    base |= {"partition": 0, "offset": offset, "timestamp_ms": NOON_MS, "key": None, "value": "/wA="}
+    return DeadLetter(**(base | fields)).model_dump(mode="json")
+
+
+def feed(**fields: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {"source": "google_ads", "account_id": "123", "report": "campaign_day", "state": "ok"}
+    base |= {"at_ms": NOON_MS, "last_ok_ms": NOON_MS - 1, "read_until_ms": None, "rows": 5}
+    return FeedHealth(**(base | fields)).model_dump(mode="json")
+
+
+def campaign(**fields: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {"campaign_key": "google_ads:123:7", "project_id": "shop", "platform": "google_ads"}
+    base |= {"account_id": "123", "campaign_id": "7", "name": "Brand DE", "type": "SEARCH", "status": "active"}
+    base |= {"currency": "EUR", "zone": "UTC", "daily_budget_micros": 20_000_000, "version": 4, "as_of_ms": NOON_MS}
+    return Campaign(**(base | fields)).model_dump(mode="json")

@@ -369,8 +369,9 @@ async def test_kill_9_at_any_moment_loses_and_doubles_nothing(settings: Settings
     gaps = """
     SELECT count() FROM
     (
-        SELECT first_offset, lagInFrame(toInt64(last_offset), 1, toInt64(first_offset) - 1) OVER (PARTITION BY topic, partition
-            ORDER BY first_offset ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS before
+        SELECT first_offset, lagInFrame(toInt64(last_offset), 1, toInt64(first_offset) - 1) OVER
+            (PARTITION BY topic, partition ORDER BY first_offset
+                ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS before
         FROM sink_blocks FINAL
     ) WHERE first_offset != before + 1
     """
