@@ -1,7 +1,6 @@
 """The Faust app of a worker: one agent per source topic, all around one shell."""
 
 import asyncio
-import os
 from typing import Any
 
 import faust
@@ -18,7 +17,7 @@ REPORT_S = 5.0
 log = telemetry.log(__name__)
 
 
-def build_app(settings: Settings, shell: Shell) -> faust.App:
+def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
     """Nothing is connected yet; `faust.Worker(app)` runs it. Every topic exists beforehand (`pulse migrate`)."""
     worker = settings.worker
     coalesce({topic for stage in shell.stages.values() for topic in (stage.source, stage.changelog)})
@@ -52,7 +51,7 @@ def build_app(settings: Settings, shell: Shell) -> faust.App:
     )
     for topic in shell.stages:
         _attach(app, shell, topic, settings.worker.flush_s)
-    _hook(app, shell)
+    _hook(app, shell, clock)
     return app
 
 
@@ -74,7 +73,7 @@ def _attach(app: faust.App, shell: Shell, topic: str, flush_s: float) -> None:
     app.task(flush)
 
 
-def _hook(app: faust.App, shell: Shell) -> None:
+def _hook(app: faust.App, shell: Shell, clock: Clock) -> None:
     async def beat() -> None:
         await shell.keep_beating()
 
@@ -90,7 +89,6 @@ def _hook(app: faust.App, shell: Shell) -> None:
         await shell.stop()
 
     async def report() -> None:
-        clock = Clock.from_environment(os.environ)
         while True:
             await asyncio.sleep(REPORT_S)
             shell.report_lag(lambda topic, number: app.consumer.highwater(TP(topic, number)), clock.now_ms())

@@ -11,11 +11,12 @@ from agents.failpoints import failpoints
 from agents.shell import Shell
 from agents.stages import build_stages
 from connectors import telemetry
+from connectors.clock import Clock
 from connectors.kafka import consumer_config, topic_ids
 from connectors.settings import Settings
 
 
-def run_worker(settings: Settings) -> int:
+def run_worker(settings: Settings, clock: Clock) -> int:
     """Runs until SIGTERM or SIGINT; returns the exit code. Raises Misconfigured before it has joined."""
     stages = build_stages(settings)
     names = {name for stage in stages for name in (stage.source, stage.changelog)}
@@ -31,7 +32,7 @@ def run_worker(settings: Settings) -> int:
     telemetry.health.expect("restored", "waiting for partitions")
     shell.on_restored = lambda: telemetry.health.set("restored", ok=True)
     telemetry.serve_health(settings.worker.http_port, settings.health_host)
-    app = build_app(settings, shell)
+    app = build_app(settings, shell, clock)
     # Logging is configured already; Faust's own set-up leaves the root logger at DEBUG, a tenth of the processor.
     worker = faust.Worker(app, loop=loop, override_logging=False, redirect_stdouts=False)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -12,8 +12,6 @@ State of one partition of a report topic, a pure function of the prefix of that 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from schemas.facts import Entity, ReportComplete, Snapshot
-
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason, Stage
 from pipeline.dead_letters import dead_letter
@@ -47,8 +45,9 @@ from pipeline.reported_rows import (
     row_key,
 )
 from pipeline.state import SourceRecord, Taken
-from pipeline.total_codec import CheckpointOut, TotalOut, encode_checkpoint, encode_total, total_id, total_out
+from pipeline.total_codec import CheckpointOut, encode_checkpoint, encode_total, total_id, total_out
 from pipeline.versions import offset_of, order_of, version_of
+from schemas.facts import Entity, ReportComplete, Snapshot
 from schemas.measures import ZERO
 from schemas.platform import campaign_key as key_of
 from schemas.topics import CAMPAIGNS, DEAD_LETTERS, TOTALS

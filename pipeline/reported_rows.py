@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import msgspec
-from schemas.facts import Entity
 
+from schemas.facts import Entity
 from schemas.measures import MEASURES
 
 DAY_MS = 86_400_000

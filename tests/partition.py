@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pipeline.changelog import HEADER, Changelog, header_of
@@ -42,13 +43,9 @@ class MemoryPartition:
     def flush(self, state: StageState, changelog: Changelog, *, die_after: int | None = None) -> bool:
         """Write outputs, then rows. With `die_after`, stop after so many writes; False when it died."""
         taken = state.take()
-        writes: list[Callable[[], None]] = [
-            lambda output=output: self.outputs.append(output)
-            for output in taken.outputs  # type: ignore[misc]
-        ]
-        for key, value in changelog.write(taken.rows):
-            record = Rec(0, 0, key, value)
-            writes.append(lambda record=record: self.log.append(record))  # type: ignore[misc]
+        writes: list[Callable[[], None]] = [partial(self.outputs.append, output) for output in taken.outputs]
+        records = [Rec(0, 0, key, value) for key, value in changelog.write(taken.rows)]
+        writes += [partial(self.log.append, record) for record in records]
         for number, write in enumerate(writes):
             if die_after is not None and number >= die_after:
                 return False
@@ -57,7 +54,7 @@ class MemoryPartition:
         return True
 
     def run(self, records: Sequence[Rec], cuts: Sequence[int] = (), deaths: Sequence[int] = ()) -> None:
-        """Deliver all records in batches cut at `cuts`; die after `deaths[i]` writes of the i-th flush (-1: live on)."""
+        """Deliver all in batches cut at `cuts`; die after `deaths[i]` writes of the i-th flush (-1: live on)."""
         state, changelog = self.start()
         position, flushes = 0, 0
         bounds = sorted({c for c in cuts if 0 < c < len(records)} | {len(records)})

@@ -50,12 +50,12 @@ class System:
     clickhouse: ClickHouseServer
     started: dict[str, Sequence[str]] = field(default_factory=dict)
 
-    def start(self, name: str, *arguments: str, restart: bool = True, **environment: str) -> None:
-        """One `pulse` process, restarted when it ends unless told otherwise."""
+    def start(self, name: str, *arguments: str, **environment: str) -> None:
+        """One `pulse` process, restarted when it ends."""
         log = self.directory / "logs" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
         whole = {**os.environ, **self.environment, **environment}
-        self.supervisor.start(Supervised(name, [*PROGRAM, *arguments], log, env=whole, restart=restart))
+        self.supervisor.start(Supervised(name, [*PROGRAM, *arguments], log, env=whole))
         self.started[name] = arguments
 
     def workers(self, count: int = 1, **environment: str) -> list[str]:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -98,12 +98,18 @@ def replay(
 
 
 async def _found(wanted: Wanted, limit: int) -> tuple[list[Letter], Counter[str]]:
-    newest: deque[Letter] = deque(maxlen=limit)
+    newest: list[Letter] = []
     counts: Counter[str] = Counter()
     async for letter in DeadLetters(load_settings()).find(wanted):
         counts[letter.code] += 1
         newest.append(letter)
-    return sorted(newest, key=lambda letter: letter.timestamp_ms), counts
+        if len(newest) > 2 * limit:
+            newest = _newest(newest, limit)
+    return _newest(newest, limit), counts
+
+
+def _newest(letters: list[Letter], limit: int) -> list[Letter]:
+    return sorted(letters, key=lambda letter: letter.timestamp_ms)[-limit:]
 
 
 def _progress(result: PutBack) -> None:

@@ -80,7 +80,8 @@ class Judgement:
 
     def _compare(self, episodes: list[Episode]) -> None:
         state, first_ms = self._state, self._series.columns[START][0]
-        state.told = [t for t in state.told if t.open_ms >= first_ms or t.status is Status.FIRING]
+        # An episode is seen by the fold until its last window is dropped, whenever it was opened.
+        state.told = [t for t in state.told if max(t.open_ms, t.close_ms) >= first_ms or t.status is Status.FIRING]
         matches = _match(state.told, episodes)
         for number, told in enumerate(list(state.told)):
             if told.status in (Status.RETRACTED, Status.CLOSED):

@@ -92,7 +92,7 @@ def published_days(settings: Settings) -> dict[str, tuple[int, int]]:
                 continue
             total = json.loads(message.value())
             known = best.get(total["total_id"])
-            if known is None or total["version"] > known["version"]:  # type: ignore[operator]
+            if known is None or total["version"] > known["version"]:
                 best[total["total_id"]] = total
     consumer.close()
     days: dict[str, list[int]] = defaultdict(lambda: [0, 0])

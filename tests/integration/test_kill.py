@@ -30,7 +30,8 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Message], set[t
 
 
 def killing(running: System, names: list[str], stop: threading.Event) -> list[str]:
-    dice, killed = random.Random(11), []
+    dice = random.Random(11)
+    killed: list[str] = []
     while len(killed) < KILLS and not stop.wait(EVERY_S):
         name = dice.choice(names)
         if running.kill(name):

@@ -25,7 +25,7 @@ from tests.google_rows import GoogleRows
 from tests.system import PROGRAM, Message, System, system
 
 BUDGET = 100_000_000
-CLEAN = (0, 0, 0, [])
+CLEAN: tuple[int, int, int, list[object]] = (0, 0, 0, [])
 
 
 def at(text: str) -> int:

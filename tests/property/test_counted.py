@@ -31,7 +31,8 @@ STREAM = st.lists(
 
 
 def stream(items: list[tuple[Any, int]]) -> list[Rec]:
-    records, now = [], START + timedelta(hours=2)
+    records: list[Rec] = []
+    now = START + timedelta(hours=2)
     for campaign, ad, kind, number, minutes, spend in (item for item, _ in items):
         now += timedelta(seconds=items[len(records)][1])
         body = {

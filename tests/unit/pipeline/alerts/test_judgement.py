@@ -1,11 +1,14 @@
 """Series rules at checkpoints. CTR limit 5 %, clear from 5.5 %; a letter an hour: b breaches, h holds, c is clear."""
 
+import json
 from typing import Any
 
 import pytest
 
+from pipeline.changelog import HEADER
 from schemas.rule import Rule
-from tests.judged import HOUR_MS, MIDNIGHT, TotalsLog, alerts, rule, transitions
+from schemas.topics import ALERT_TOPICS
+from tests.judged import HOUR_MS, MIDNIGHT, TotalsLog, alerts, make_judge, rule, transitions
 
 CTR = {"b": 40, "h": 52, "c": 60}  # clicks of 1000 impressions
 
@@ -180,7 +183,20 @@ def test_an_episode_outlives_the_windows_it_began_in() -> None:
     rules = low_ctr()
     log = hours(TotalsLog(), "b" * (24 * 23))
     assert transitions(rules, log) == ["firing"]
-    assert transitions(rules, hours(log, "c", first=24 * 23)) == ["firing", "resolved"]
+    assert transitions(rules, hours(log, "c" * 72, first=24 * 23)) == ["firing", "resolved"]
+
+
+def test_an_episode_outlives_them_across_restarts_too() -> None:
+    log, rules, rows, found = TotalsLog(), low_ctr(), dict[bytes, Any](), list[str]()
+    for day in range(23):
+        hours(log, ("c" if day == 22 else "b") * 24, first=day * 24)
+        judge = make_judge(rules)
+        judge.load(list(rows.items()), counted_to=rows[HEADER][2] if rows else -1)
+        judge.count(log.records)
+        taken = judge.take()
+        rows |= dict(taken.rows)
+        found += [json.loads(value)["transition"] for topic, _, value in taken.outputs if topic in ALERT_TOPICS]
+    assert found == ["firing", "resolved"]
 
 
 def test_a_rule_of_other_platforms_does_not_look() -> None:
