@@ -18,7 +18,17 @@ from typing import Any
 from pipeline import events, zones
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason, Stage
-from pipeline.counted_panes import PANE_MEASURES_AT, PaneKey, add_to_pane, pane_of
+from pipeline.counted_panes import (
+    CONVERSIONS_AT,
+    COUNTED_AT,
+    PANE_MEASURES_AT,
+    REVENUE_AT,
+    SPEND_AT,
+    PaneKey,
+    add_to_pane,
+    conversions_of,
+    pane_of,
+)
 from pipeline.counted_rows import (
     AS_OF,
     CORRECTED,
@@ -38,6 +48,7 @@ from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.event_ids import EventIds
+from pipeline.events import MAX_AHEAD_MS, MAX_EVENT_BYTES, MIN_AT_MS, decode_unchecked, fits
 from pipeline.expiry import Expiry
 from pipeline.state import SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, TotalOut, encode_checkpoint, encode_total, total_id, total_out
@@ -76,7 +87,7 @@ class CountedState:
         self.siblings = siblings
         self._horizon_ms = {**HORIZON_MS, **(horizon_ms or {})}
         self.rows: dict[RowKey, list[Any]] = {}
-        self._campaigns: dict[bytes, Campaign] = {}
+        self._campaigns: dict[bytes | None, Campaign] = {}
         self._ids = EventIds(dedupe_horizon_h)
         self._expiry: Expiry[RowKey] = Expiry()
         self._ends: list[tuple[int, int]] = []  # heap of (end_ms, serial) of open windows
@@ -138,24 +149,75 @@ class CountedState:
         if records and records[-1].offset <= self.counted_to:
             self._tally("dropped", DropReason.REPLAYED, len(records))
             return
-        counted_to = self.counted_to
+        counted_to, count_fast = self.counted_to, self._count_fast
         next_crossing = self._clock_ms - self._clock_ms % CROSSING_MS + CROSSING_MS if self._clock_ms >= 0 else 0
         for record in records:
-            if record.offset <= counted_to:
+            offset, timestamp, value = record.offset, record.timestamp, record.value
+            if offset <= counted_to:
                 self._tally("dropped", DropReason.REPLAYED)
                 continue
-            timestamp = record.timestamp
             if timestamp >= next_crossing:
-                self._cross(timestamp, record.offset)
+                self._cross(timestamp, offset)
                 next_crossing = timestamp - timestamp % CROSSING_MS + CROSSING_MS
-            self._upto = record.offset
-            if record.value is None:
+            self._upto = offset
+            if value is None:
                 self._tally("dropped", DropReason.TICK)
-                continue
-            try:
-                self._count_one(record, record.value)
-            except BadRecord as error:
-                self._refuse(record, error)
+            elif not count_fast(record.key, value, offset, timestamp):
+                try:
+                    self._count_one(record, value)
+                except BadRecord as error:
+                    self._refuse(record, error)
+
+    def _count_fast(self, key: bytes | None, value: bytes, offset: int, timestamp: int) -> bool:
+        """Count an event about which everything is known: its campaign, its minute, its good form.
+
+        False when something is not, and nothing was changed: `_count_one` then looks at everything.
+        """
+        try:
+            event = decode_unchecked(value)
+        except (ValueError, RecursionError):
+            return False
+        campaign = self._campaigns.get(key)
+        at_ms = event.at
+        if campaign is None or at_ms.__class__ is not int or offset <= self._guard_to:
+            return False
+        pane_key = (campaign, event.ad_id, at_ms - at_ms % MINUTE_MS)
+        pane = self._panes.get(pane_key)
+        if (
+            (pane is None and (self._expiry.forgotten or at_ms < MIN_AT_MS or not fits(event.ad_id, event.currency)))
+            or event.campaign_id != campaign.campaign_id
+            or event.account_id != campaign.account_id
+            or event.platform != campaign.platform
+            or (event.currency is not None and event.currency != campaign.currency)
+            or (event.zone is not None and event.zone != campaign.zone)
+            or len(value) > MAX_EVENT_BYTES
+            or at_ms > timestamp + MAX_AHEAD_MS
+        ):
+            return False
+        ids = self._ids
+        name = f"{campaign.key}|{event.event_id}"
+        known = ids.seen.get(name)
+        if known != ids.hour:
+            ids.seen[name] = ids.hour
+            ids.names.append(name)
+        if known is not None:
+            self._tally("dropped", DropReason.DUPLICATE)
+            return True
+        if pane is None:
+            pane = self._new_pane(pane_key)
+        pane[0] = offset
+        if timestamp > pane[1]:
+            pane[1] = timestamp
+        index = COUNTED_AT[event.type]
+        if index == CONVERSIONS_AT or event.conversions_micros is not None:
+            pane[CONVERSIONS_AT] += conversions_of(event)
+        if index != CONVERSIONS_AT:
+            pane[index] += event.count
+        if event.spend_micros:
+            pane[SPEND_AT] += event.spend_micros
+        if event.revenue_micros:
+            pane[REVENUE_AT] += event.revenue_micros
+        return True
 
     def _count_one(self, record: SourceRecord, value: bytes) -> None:
         received_ms = record.timestamp
@@ -163,12 +225,11 @@ class CountedState:
             event = events.decode(value)
         except (ValueError, BadRecord):
             raise events.refusal(value, received_ms) from None
-        at_ms = event.at if type(event.at) is int else events.at_ms(event)
-        if not events.MIN_AT_MS <= at_ms <= received_ms + events.MAX_AHEAD_MS:
+        at_ms = events.at_ms(event)
+        if not MIN_AT_MS <= at_ms <= received_ms + MAX_AHEAD_MS:
             raise events.refusal(value, received_ms)
         campaign = self._campaign(record, event)
-        ad_id = event.ad_id or ""
-        pane_key = (campaign, ad_id, at_ms - at_ms % MINUTE_MS)
+        pane_key = (campaign, event.ad_id, at_ms - at_ms % MINUTE_MS)
         pane = self._panes.get(pane_key)
         if pane is None:
             self._refuse_forgotten(campaign, at_ms)
@@ -177,12 +238,14 @@ class CountedState:
             return
         if record.offset <= self._guard_to:
             self._fold_pane(pane_key, pane_of(record.offset, received_ms, event))
-        elif pane is None:
-            self._panes[pane_key] = pane_of(record.offset, received_ms, event)
-            # The moment from which rows of this pane may be wanted: at once for a late one, else at the minute's end.
-            self._fold_at = min(self._fold_at, max(pane_key[2] + MINUTE_MS + GRACE_MS, 0))
         else:
-            add_to_pane(pane, record.offset, received_ms, event)
+            add_to_pane(pane or self._new_pane(pane_key), record.offset, received_ms, event)
+
+    def _new_pane(self, pane_key: PaneKey) -> list[int]:
+        pane = self._panes[pane_key] = [0, 0, *ZERO]
+        # When rows of this pane may be wanted: at the end of its minute; at the next crossing if it is late.
+        self._fold_at = min(self._fold_at, pane_key[2] + MINUTE_MS + GRACE_MS)
+        return pane
 
     def _campaign(self, record: SourceRecord, event: events.EventIn) -> Campaign:
         campaign = self._campaigns.get(record.key or b"")
@@ -232,7 +295,8 @@ class CountedState:
             self._fold_pane(pane_key, pane)
 
     def _fold_pane(self, pane_key: PaneKey, pane: list[int]) -> None:
-        campaign, ad_id, minute_ms = pane_key
+        campaign, ad, minute_ms = pane_key
+        ad_id = ad or ""
         key, add = campaign.key, self._add
         added = [(index, n) for index, n in enumerate(pane[PANE_MEASURES_AT:], MEASURES_AT) if n]
         five_ms = minute_ms - minute_ms % FIVE_MINUTES_MS

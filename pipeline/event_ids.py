@@ -15,33 +15,29 @@ PREFIX = b"\x00ids|"
 
 
 class EventIds:
+    """`seen` and `hour` are open to the one loop that runs for every record: see `add` for what it must do."""
+
     def __init__(self, horizon_h: int) -> None:
         self._horizon_h = horizon_h
-        self._seen: dict[str, int] = {}  # campaign key + id -> hour last seen
-        self._by_hour: dict[int, list[str]] = {}
+        self.seen: dict[str, int] = {}  # campaign key + id -> hour last seen
+        self.hour = 0
+        self.names: list[str] = []  # of this hour, in order
+        self._by_hour: dict[int, list[str]] = {0: self.names}
         self._chunks: dict[int, list[bytes]] = {}  # hour -> keys of its chunks in the changelog
-        self._open: list[str] = []  # ids of the chunk being filled
-        self._open_key: bytes | None = None
-        self._fresh = 0  # how many of them the changelog does not hold yet
+        self._start = self._kept = 0  # in `names`: where the open chunk begins, and how far the changelog has it
         self._full: list[tuple[bytes, list[Any]]] = []
         self._expired: list[bytes] = []
-        self.hour = 0
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self.seen)
 
     def add(self, name: str) -> bool:
         """True when this id is new. A repeat refreshes the memory of it."""
-        hour = self.hour
-        known = self._seen.get(name)
-        if known == hour:
+        known = self.seen.get(name)
+        if known == self.hour:
             return False
-        self._seen[name] = hour
-        self._by_hour.setdefault(hour, []).append(name)
-        self._open.append(name)
-        self._fresh += 1
-        if len(self._open) >= CHUNK_IDS:
-            self._close()
+        self.seen[name] = self.hour
+        self.names.append(name)
         return known is None
 
     def advance(self, clock_ms: int) -> None:
@@ -49,37 +45,41 @@ class EventIds:
         hour = clock_ms // HOUR_MS
         if hour <= self.hour:
             return
-        self._close()
-        self.hour = hour
+        if self._kept < len(self.names):
+            self._full += self._cut()
+        self._begin(hour)
         for old in [h for h in self._by_hour if h < hour - self._horizon_h]:
             for name in self._by_hour.pop(old):
-                if self._seen.get(name) == old:
-                    del self._seen[name]
+                if self.seen.get(name) == old:
+                    del self.seen[name]
             self._expired.extend(self._chunks.pop(old, ()))
 
-    def _close(self) -> None:
-        if self._fresh:
-            self._full.append((self._open_key or self._new_key(), [0, self.hour, self._open]))
-        self._open, self._open_key, self._fresh = [], None, 0
+    def _begin(self, hour: int) -> None:
+        self.hour = hour
+        self.names = self._by_hour.setdefault(hour, [])
+        self._start = self._kept = len(self.names)
 
-    def _new_key(self) -> bytes:
-        chunks = self._chunks.setdefault(self.hour, [])
-        # Named by what it begins with: the same prefix of the partition makes the same chunks.
-        key = PREFIX + f"{self.hour}|{len(chunks)}|{self._open[0]}".encode()
-        chunks.append(key)
-        return key
+    def _cut(self) -> list[tuple[bytes, list[Any]]]:
+        """The chunks of this hour that the changelog lacks; the last may grow and be written again."""
+        names, chunks = self.names, []
+        while self._kept < len(names):
+            ids = names[self._start : self._start + CHUNK_IDS]
+            # Named by what it begins with: the same prefix of the partition makes the same chunks.
+            key = PREFIX + f"{self.hour}|{self._start}|{ids[0]}".encode()
+            if self._kept == self._start:
+                self._chunks.setdefault(self.hour, []).append(key)
+            chunks.append((key, [0, self.hour, ids]))
+            self._kept = self._start + len(ids)
+            if len(ids) == CHUNK_IDS:
+                self._start = self._kept
+        return chunks
 
     def take(self, order: int) -> Iterator[tuple[bytes, list[Any]]]:
         """Chunks to write since the last call, each with `order` as its first element."""
-        for key, row in self._full:
+        full, self._full = self._full, []
+        for key, row in [*full, *self._cut()]:
             row[0] = order
             yield key, row
-        self._full = []
-        if self._fresh:
-            if self._open_key is None:
-                self._open_key = self._new_key()
-            yield self._open_key, [order, self.hour, self._open]
-            self._fresh = 0
 
     def take_expired(self) -> list[tuple[bytes, list[Any] | None]]:
         """Chunks to delete, once what made them expire is kept: deleted sooner, a crash would forget ids too early."""
@@ -90,9 +90,9 @@ class EventIds:
         _, hour, names = row
         self._chunks.setdefault(hour, []).append(key)
         by_hour = self._by_hour.setdefault(hour, [])
-        seen = self._seen
+        seen = self.seen
         for name in names:
             if seen.get(name, -1) < hour:
                 seen[name] = hour
                 by_hour.append(name)
-        self.hour = max(self.hour, hour)
+        self._begin(max(self.hour, hour))

@@ -62,7 +62,8 @@ class EventIn(msgspec.Struct, gc=False):
     zone: str | None = None
 
 
-_decode = msgspec.json.Decoder(EventIn).decode
+# Form and types only; whoever calls it checks the rest, or has checked it of an earlier event that says the same.
+decode_unchecked = msgspec.json.Decoder(EventIn).decode
 
 
 def decode(value: bytes) -> EventIn:
@@ -73,16 +74,17 @@ def decode(value: bytes) -> EventIn:
     if len(value) > MAX_EVENT_BYTES:
         raise BadRecord(BadRecordCode.OVERSIZED)
     try:
-        event = _decode(value)
+        event = decode_unchecked(value)
     except RecursionError:
         raise BadRecord(BadRecordCode.MALFORMED) from None
-    if not _fits(event.ad_id, event.currency):
+    if not fits(event.ad_id, event.currency):
         raise BadRecord(BadRecordCode.BAD_ID)
     return event
 
 
 @lru_cache(1 << 16)
-def _fits(ad_id: str | None, currency: str | None) -> bool:
+def fits(ad_id: str | None, currency: str | None) -> bool:
+    """Whether these may stand in an event."""
     return (ad_id is None or id_reason(ad_id) is None) and (currency is None or currency_reason(currency) is None)
 
 

@@ -84,7 +84,7 @@ class RuleState:
 
     @classmethod
     def restore(cls, row: list[Any]) -> "RuleState":
-        return cls(row[0], bytearray(row[1]), Carry(), row[3], [Told.restore(entry) for entry in row[4]])
+        return cls(row[0], bytearray(row[1]), Carry.restore(row[2]), row[3], [Told.restore(entry) for entry in row[4]])
 
     @property
     def is_firing(self) -> bool:

@@ -5,9 +5,8 @@ are read from the text of the JSON (never through a float). A metric that is abs
 rows out whose metrics are all zero. The day and hour of a row are of `customer.timeZone`.
 """
 
-from datetime import date, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
-from functools import lru_cache
+from datetime import timedelta
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -15,9 +14,10 @@ import msgspec
 from pipeline.codes import BadRecordCode
 from pipeline.errors import BadRecord
 from pipeline.normalize.google_ads_entity import CampaignBudget, entity
+from pipeline.normalize.google_ads_fields import DAY, HOUR, currency_of, date_of, id_of, in_the_row, micros, whole
 from pipeline.zones import day_bounds, hour_bounds
 from schemas.facts import Entity, ReportComplete, Snapshot
-from schemas.measures import MICROS, ZERO
+from schemas.measures import ZERO
 from schemas.platform import Platform, campaign_key
 from schemas.window import Level, Window
 
@@ -26,8 +26,10 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 FRESH_AFTER_MS = 3 * HOUR_MS
 # Conversions are booked on the day of the click for as long as the conversion window, 90 days at most.
 SETTLED_AFTER_MS = 90 * DAY_MS
-LARGEST = 10**15
-OLDEST, MAX_DAYS_AHEAD = date(2000, 1, 1), 2
+MAX_DAYS_AHEAD = 2
+MAX_DAYS_READ = 400
+# 2000 to 2100: a read in another century would end every window there is.
+FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000
 MAX_RECORD_BYTES = 1 << 20
 PLATFORM = str(Platform.GOOGLE_ADS)
 
@@ -110,30 +112,48 @@ def normalize(value: bytes) -> Snapshot | Entity | ReportComplete:
         raise _mistyped(error) from None
     except (msgspec.DecodeError, ValueError, RecursionError, ArithmeticError) as error:
         raise BadRecord(BadRecordCode.MALFORMED, "", str(error)) from None
-    if not 0 < envelope.fetched_at_ms < 2**53:
-        raise BadRecord(BadRecordCode.BAD_TIME, "fetched_at_ms", str(envelope.fetched_at_ms))
+    if not FIRST_MS <= envelope.fetched_at_ms < LAST_MS:
+        raise BadRecord(
+            BadRecordCode.BAD_TIME, "fetched_at_ms", f"{envelope.fetched_at_ms} are no Unix milliseconds since 2000"
+        )
+    id_of(envelope.account_id, "account_id")
     if envelope.kind == "report_complete":
         return _complete(envelope)
     if envelope.row is None:
-        raise BadRecord(BadRecordCode.MISSING_FIELD, "row", "a row is expected")
+        raise BadRecord(BadRecordCode.MISSING_FIELD, "row", "is missing")
+    _check_identity(envelope.account_id, envelope.row)
     if envelope.report == "entity":
         return entity(envelope.row, envelope.fetched_at_ms)
     return _snapshot(envelope, envelope.row)
 
 
 def _mistyped(error: msgspec.ValidationError) -> BadRecord:
-    text = str(error)
-    detail, _, path = text.rpartition(" - at ")
-    field = path.strip("`").removeprefix("$.")
-    if "missing required field" in text:
-        name = text.split("`")[1]
-        return BadRecord(BadRecordCode.MISSING_FIELD, f"{field}.{name}".removeprefix("$.").strip("$."), "is missing")
-    return BadRecord(BadRecordCode.BAD_TYPE, field, detail or text)
+    """msgspec says "what is wrong - at `$.path`", and leaves the place out when it is the whole document."""
+    detail, _, place = str(error).rpartition(" - at `$")
+    field = place.strip(".`") if detail else ""
+    detail = detail or str(error)
+    if "missing required field" in detail:
+        name = detail.split("`")[1]
+        return BadRecord(BadRecordCode.MISSING_FIELD, f"{field}.{name}" if field else name, "is missing")
+    if "Invalid enum value" in detail:
+        code = BadRecordCode.UNKNOWN_KIND if field in {"v", "kind", "report"} else BadRecordCode.BAD_VALUE
+        return BadRecord(code, field, detail)
+    return BadRecord(BadRecordCode.BAD_TYPE if field else BadRecordCode.MALFORMED, field, detail)
+
+
+def _check_identity(account_id: str, row: _Row) -> None:
+    id_of(row.customer.id, "row.customer.id")
+    id_of(row.campaign.id, "row.campaign.id")
+    currency_of(row.customer.currency_code)
+    if row.customer.id != account_id:
+        raise BadRecord(
+            BadRecordCode.BAD_ID, "row.customer.id", f"{row.customer.id} came with the report of {account_id}"
+        )
 
 
 def _complete(envelope: _Envelope) -> ReportComplete:
-    first, last = _date(envelope.since, "since"), _date(envelope.until, "until")
-    if not first <= last <= first + timedelta(days=400):
+    first, last = date_of(envelope.since, "since"), date_of(envelope.until, "until")
+    if not first <= last <= first + timedelta(days=MAX_DAYS_READ):
         raise BadRecord(BadRecordCode.BAD_TIME, "until", f"{first} to {last} is not a range of days")
     dates = tuple(str(first + timedelta(days=n)) for n in range((last - first).days + 1))
     return ReportComplete(envelope.account_id, envelope.report, envelope.fetched_at_ms, dates, envelope.rows or 0)
@@ -142,25 +162,26 @@ def _complete(envelope: _Envelope) -> ReportComplete:
 def _snapshot(envelope: _Envelope, row: _Row) -> Snapshot:
     segments = row.segments
     if segments is None:
-        raise BadRecord(BadRecordCode.MISSING_FIELD, "row.segments.date", "is missing")
-    day = _date(segments.date, "row.segments.date")
+        raise BadRecord(BadRecordCode.MISSING_FIELD, DAY, "is missing")
+    day = date_of(segments.date, DAY)
     zone = row.customer.time_zone
-    if envelope.report == "campaign_hour":
-        if segments.hour is None or not 0 <= segments.hour <= 23:
-            raise BadRecord(BadRecordCode.BAD_TIME, "row.segments.hour", f"{segments.hour} is not an hour of a day")
-        window, (start_ms, end_ms) = Window.HOUR, hour_bounds(zone, day, segments.hour)
-    else:
-        window, (start_ms, end_ms) = Window.DAY, day_bounds(zone, day)
+    with in_the_row():
+        if envelope.report == "campaign_hour":
+            if segments.hour is None:
+                raise BadRecord(BadRecordCode.MISSING_FIELD, HOUR, "is missing")
+            window, (start_ms, end_ms) = Window.HOUR, hour_bounds(zone, day, segments.hour)
+        else:
+            window, (start_ms, end_ms) = Window.DAY, day_bounds(zone, day)
     fetched_at_ms = envelope.fetched_at_ms
     if start_ms > fetched_at_ms + MAX_DAYS_AHEAD * DAY_MS:
-        raise BadRecord(BadRecordCode.BAD_TIME, "row.segments.date", f"{day} lies ahead of the day it was fetched")
+        raise BadRecord(BadRecordCode.BAD_TIME, DAY, f"{day} lies ahead of the day it was fetched")
     level, ad_group_id, ad_id = Level.CAMPAIGN, "", ""
     if envelope.report == "ad_day":
         level, ad_group_id, ad_id = Level.AD, *_ad_ids(row)
     vanished = envelope.kind == "vanished"
     return Snapshot(
         level,
-        campaign_key(PLATFORM, _id(row.customer.id, "customer"), _id(row.campaign.id, "campaign")),
+        campaign_key(PLATFORM, row.customer.id, row.campaign.id),
         PLATFORM,
         row.customer.id,
         row.campaign.id,
@@ -171,7 +192,7 @@ def _snapshot(envelope: _Envelope, row: _Row) -> Snapshot:
         start_ms,
         end_ms,
         zone,
-        _currency(row.customer.currency_code),
+        row.customer.currency_code,
         ZERO if vanished else _measures(row.metrics),
         fetched_at_ms,
         fetched_at_ms >= end_ms + FRESH_AFTER_MS,
@@ -183,69 +204,25 @@ def _snapshot(envelope: _Envelope, row: _Row) -> Snapshot:
 
 def _ad_ids(row: _Row) -> tuple[str, str]:
     """An ad id is unique together with its ad group only."""
-    if row.ad_group is None or row.ad_group_ad is None:
+    if row.ad_group is None:
+        raise BadRecord(BadRecordCode.MISSING_FIELD, "row.adGroup.id", "is missing")
+    if row.ad_group_ad is None:
         raise BadRecord(BadRecordCode.MISSING_FIELD, "row.adGroupAd.ad.id", "is missing")
-    return _id(row.ad_group.id, "adGroup"), _id(row.ad_group_ad.ad.id, "adGroupAd.ad")
+    return id_of(row.ad_group.id, "row.adGroup.id"), id_of(row.ad_group_ad.ad.id, "row.adGroupAd.ad.id")
 
 
 def _measures(metrics: _Metrics | None) -> tuple[int, ...]:
     if metrics is None:
         raise BadRecord(BadRecordCode.MISSING_FIELD, "row.metrics", "is missing")
-    conversions = _micros(metrics.conversions, "conversions")
-    revenue = _micros(metrics.conversions_value, "conversionsValue")
+    conversions = micros(metrics.conversions, "row.metrics.conversions")
+    revenue = micros(metrics.conversions_value, "row.metrics.conversionsValue")
     return (
-        _whole(metrics.impressions, "impressions"),
-        _whole(metrics.clicks, "clicks"),
+        whole(metrics.impressions, "row.metrics.impressions"),
+        whole(metrics.clicks, "row.metrics.clicks"),
         0,
-        _whole(metrics.cost_micros, "costMicros"),
+        whole(metrics.cost_micros, "row.metrics.costMicros"),
         conversions,
         revenue,
-        _whole(metrics.video_trueview_views, "videoTrueviewViews"),
+        whole(metrics.video_trueview_views, "row.metrics.videoTrueviewViews"),
         *ZERO[7:],
     )
-
-
-def _whole(value: Number, name: str) -> int:
-    """An int64, which the API writes as a string. Raises BadRecord(bad_value)."""
-    number = value if isinstance(value, int) else int(value) if value.isascii() and value.isdigit() else -1
-    if not 0 <= number <= LARGEST:
-        raise BadRecord(
-            BadRecordCode.BAD_VALUE, f"row.metrics.{name}", f"{str(value)[:40]!r} is not a whole number >= 0"
-        )
-    return number
-
-
-def _micros(value: Decimal | None, name: str) -> int:
-    """A double to 1e-6 units. Finer digits carry no meaning in a double of this size: rounded once, half to even."""
-    if value is None:
-        return 0
-    if not value.is_finite() or not 0 <= value <= LARGEST:
-        raise BadRecord(BadRecordCode.BAD_VALUE, f"row.metrics.{name}", f"{str(value)[:40]!r} is not a number >= 0")
-    return int((value * MICROS).to_integral_value(ROUND_HALF_EVEN))
-
-
-@lru_cache(1 << 14)
-def _date(text: str | None, field: str) -> date:
-    try:
-        day = date.fromisoformat(text or "")
-    except ValueError:
-        day = date.min
-    if day < OLDEST or len(text or "") != 10:
-        raise BadRecord(BadRecordCode.BAD_TIME, field, f"{text!r} is not a date since {OLDEST.year}, YYYY-MM-DD")
-    return day
-
-
-@lru_cache(1 << 16)
-def _id(text: str, place: str) -> str:
-    if not (text.isascii() and text.isdigit() and len(text) <= 20):
-        raise BadRecord(BadRecordCode.BAD_ID, f"row.{place}.id", f"{text[:40]!r} is not an id of digits")
-    return text
-
-
-@lru_cache(1 << 10)
-def _currency(text: str) -> str:
-    if not (len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()):
-        raise BadRecord(
-            BadRecordCode.BAD_CURRENCY, "row.customer.currencyCode", f"{text[:10]!r} is not a currency code"
-        )
-    return text

@@ -286,6 +286,15 @@ def test_a_total_nothing_calls_for_is_duplicated_unless_it_is_zero(counted: Sett
     assert verdict.differences[0].expected is None
 
 
+def test_what_retention_has_taken_is_neither_lost_nor_uncalled_for(counted: Settings) -> None:
+    damage(counted, "ALTER TABLE raw_records DELETE WHERE topic = 'raw.events.v1' AND offset < 20")
+    assert not verify(counted).ok
+    damage(counted, "ALTER TABLE sink_blocks UPDATE written_at = now() - INTERVAL 91 DAY WHERE topic LIKE 'raw.%'")
+    verdict = verify(counted)
+    assert verdict.ok, verdict.differences
+    assert verdict.checked == 1  # the report row stands for itself
+
+
 def test_what_moves_between_two_looks_is_in_flight(counted: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A total that lags at the first look, still lags at the last, but has moved: the sink is on its way."""
     damage(counted, "ALTER TABLE totals UPDATE clicks = 1 WHERE total_id LIKE 'meta:1:2|||counted|1d|%'")
@@ -308,6 +317,7 @@ def test_the_command_prints_one_object_and_exits_1_on_a_difference(
 ) -> None:
     monkeypatch.setenv("PULSE_CLICKHOUSE__PORT", str(counted.clickhouse.port))
     monkeypatch.setenv("PULSE_CLICKHOUSE__DATABASE", counted.clickhouse.database)
+    monkeypatch.setattr(command_line, "configure_logging", lambda *_, **__: None)  # it would outlive this test
     assert command_line.run(["verify", "--json"]) == 0
     printed = orjson.loads(capsys.readouterr().out)
     assert printed["ok"] is True
