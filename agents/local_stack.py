@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from pipeline.codes import MisconfiguredCode
 from pipeline.errors import Misconfigured
 
 CLOCK_SAVE_S = 5.0
-SOURCES = ("simulator", "google-ads", "intake")  # what is ended first, so that the rest can come to an end
+SOURCES = ("simulator", "google-ads")  # what is ended first, so that the rest can come to an end
+TICKS_S = 2.2  # two ticks
 PORTS = {"simulator": 0, "intake": 8080, "google-ads": 0, "sink": 0}
 ADDRESSES = "addresses.json"
 MANAGER = "9000000001"  # the simulator's manager account
@@ -100,8 +102,11 @@ class LocalStack:
                 self.supervisor.start_part(name)
 
     def stop_sources(self) -> None:
+        """The intake last: its ticks still have to tell that the last windows are over."""
         for name in SOURCES:
             self.supervisor.stop_part(name)
+        time.sleep(TICKS_S)
+        self.supervisor.stop_part("intake")
 
     def _servers(self) -> dict[str, str]:
         """Starts what is not given from outside; both at once."""

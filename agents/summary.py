@@ -39,7 +39,12 @@ def summary(
 def _counts(settings: Settings) -> dict[str, Any]:
     """Rows by table, transitions by alert topic, totals published, all as stored."""
     with connected(settings) as client:
-        by_table = {table.name: int(_one(client, f"SELECT count() AS n FROM {table.name}")) for table in TABLES}  # noqa: S608
+        by_table = {
+            table.name: int(
+                _one(client, f"SELECT count() AS n FROM {table.name}{' FINAL' if table.name != 'migrations' else ''}")
+            )
+            for table in TABLES
+        }  # noqa: S608
         published = "SELECT sum(rows) AS n FROM sink_blocks FINAL WHERE topic = {topic:String}"
         totals_out = int(_one(client, published, topic=TOTALS))
         alerts = {topic: int(_one(client, published, topic=topic)) for topic in ALERT_TOPICS}

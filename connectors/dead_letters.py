@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -51,6 +52,12 @@ class Letter(msgspec.Struct, frozen=True):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
     @property
+    def content(self) -> str:
+        """The same for every letter of the same record, wherever a copy of it was refused."""
+        record = [self.topic, self.partition, self.timestamp_ms, self.key, self.value]
+        return hashlib.sha256(msgspec.json.encode(record)).hexdigest()[:32]
+
+    @property
     def key_bytes(self) -> bytes | None:
         return None if self.key is None else base64.b64decode(self.key)
 
@@ -79,7 +86,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class PutBack:
-    """`replayed` went back; `already` had gone back before; `kept`: why, and how many cannot go back."""
+    """`replayed` went back; `already`: letters of records that had gone back before; `kept`: why, and how many cannot go back."""
 
     replayed: int = 0
     already: int = 0
@@ -147,8 +154,8 @@ class DeadLetters:
     ) -> PutBack:
         """Puts the records of the letters back on their topics: same partition, key, value and timestamp.
 
-        A letter goes back once, unless `again`; the header `replayed-from` says where it came from. A record that is
-        still bad gets a new letter. Raises Transient(BROKER_AWAY): what has gone back is remembered.
+        A record goes back once, and once more when `again`; the header `replayed-from` names the letter. One that is
+        still bad gets a new letter, which is no reason to put it back again. Raises Transient(BROKER_AWAY): what has gone back is remembered.
         """
         result = PutBack()
         producer = await start_producer(self._settings)
@@ -156,13 +163,15 @@ class DeadLetters:
             cursors = await Cursors.load(self._settings, producer, _CURSOR)
             cluster = await producer.client.fetch_all_metadata()
             batch: list[Letter] = []
+            seen: set[str] = set()
             async for letter in self.find(wanted):
                 reason = _why_not(letter, cluster)
                 if reason:
                     result.kept[reason] = result.kept.get(reason, 0) + 1
-                elif not again and cursors.get(_CURSOR + letter.name) is not None:
+                elif letter.content in seen or (not again and cursors.get(_CURSOR + letter.content) is not None):
                     result.already += 1
                 else:
+                    seen.add(letter.content)
                     batch.append(letter)
                 if len(batch) >= BATCH_LETTERS:
                     await _put_back(producer, cursors, batch, result, dry_run=dry_run)
@@ -203,7 +212,7 @@ async def _put_back(
                 for letter in letters
             ]
         )
-        await asyncio.gather(*(cursors.save(_CURSOR + letter.name, {"v": 1}) for letter in letters))
+        await asyncio.gather(*(cursors.save(_CURSOR + letter.content, {"v": 1}) for letter in letters))
     result.replayed += len(letters)
 
 

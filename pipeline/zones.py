@@ -1,7 +1,7 @@
 """Exact account-time arithmetic: which local hour and day an instant is in, and when those begin and end.
 
-Local hours are named by (date, hour). An hour that a clock repeats is one window over both showings, because a platform's
-report has one row for it; an hour or a day that a clock skips does not exist. All instants are Unix ms UTC.
+Local hours are named by (date, hour). An hour that a clock repeats is one window over both showings, because a
+platform's report has one row for it; an hour or a day that a clock skips does not exist. All instants are Unix ms UTC.
 
 The windows of a day cover it without a gap, and do not overlap, except where a clock goes back by more than an hour
 (today: Antarctica/Troll, by two): two hours are then shown twice in turn, and each window reaches over both showings.

@@ -40,8 +40,11 @@ def start_market(
 
 
 def stop_market(running: System) -> None:
-    for name in ("google-ads", "simulator", "intake"):
+    """The intake last: its ticks tell that the last windows are over."""
+    for name in ("google-ads", "simulator"):
         running.supervisor.stop_part(name)
+    time.sleep(2.2)
+    running.supervisor.stop_part("intake")
 
 
 def truth(running: System) -> Path:

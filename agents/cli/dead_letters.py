@@ -44,7 +44,7 @@ def list_letters(
         return
     table = Table(title=f"{counts.total():,} dead letters", title_justify="left")
     for name in ("letter", "at", "code", "field", "detail", "stage"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "letter")
     for letter in found:
         table.add_row(letter.name, _instant(letter), letter.code, letter.field, letter.detail, letter.stage)
     console = Console()
@@ -78,12 +78,12 @@ def replay(
     since: Since = "",
     names: Annotated[list[str] | None, typer.Option("--letter", help="Only this one. Repeatable.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go back.")] = False,
-    again: Annotated[bool, typer.Option(help="Also what has gone back before.")] = False,
+    again: Annotated[bool, typer.Option(help="Once more what has gone back before.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put the original records back on their topics. A second call puts none back twice.
+    """Put the original records back on their topics, each once. A second call puts none back.
 
-    Do it after what refused them is mended; what is still bad gets a new letter.
+    Do it after what refused them is mended. What was put back too early, and refused again, needs --again.
     """
     wanted = _wanted(codes, topic, since, names or ())
     letters = DeadLetters(load_settings())
@@ -92,7 +92,9 @@ def replay(
         _print({**msgspec.to_builtins(result), "dry_run": dry_run})
         return
     verb = "would go back" if dry_run else "put back"
-    typer.echo(f"{result.replayed:,} records {verb}" + (f", {result.already:,} had before" if result.already else ""))
+    typer.echo(
+        f"{result.replayed:,} records {verb}" + (f", {result.already:,} letters had before" if result.already else "")
+    )
     for reason, count in result.kept.items():
         typer.echo(f"{count:,} stay: they {reason}" if count > 1 else f"1 stays: it {reason}")
 

@@ -17,7 +17,7 @@ from pipeline.codes import MisconfiguredCode
 from pipeline.errors import Misconfigured, Transient
 from schemas.topics import RAW_EVENTS
 
-GRACE_S = 1  # for requests under way; what is not acknowledged by then is sent again
+GRACE_S = 1  # for acknowledgements under way; then as long again for answering those who wait
 _BACKLOG = 1024
 _HEALTH = "kafka"
 log = telemetry.log(__name__)
@@ -88,7 +88,7 @@ async def serve(
             log_config=None,
             access_log=False,
             lifespan="off",
-            timeout_graceful_shutdown=GRACE_S,
+            timeout_graceful_shutdown=2 * GRACE_S,
             server_header=False,
         )
     )
@@ -107,8 +107,9 @@ async def serve(
     finally:
         stop.set()
         server.should_exit = True
-        await asyncio.wait({serving}, timeout=GRACE_S + 0.5)  # requests under way get their answers first
-        await stream.close()
+        await asyncio.wait({serving}, timeout=GRACE_S)
+        await stream.close()  # whoever still waits is answered 503 now
+        await asyncio.wait({serving}, timeout=GRACE_S)
         for part in (serving, *others):
             part.cancel()
         await asyncio.gather(serving, *others, return_exceptions=True)

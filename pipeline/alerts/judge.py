@@ -99,14 +99,14 @@ class Judge:
     def _total(self, record: SourceRecord, key: bytes, value: bytes) -> DropReason | None:
         """Why the total changed nothing; None when it did."""
         total = read_total(key, value)
+        if total is None:
+            return DropReason.NOT_JUDGED
         campaign = self._campaigns.get(total.campaign_key)
         order = order_of(0, record.offset)
         if campaign is not None and order <= campaign.order:
             return DropReason.REPLAYED
         is_day = total.window == Window.DAY
-        if not (is_day or total.is_final) or (
-            is_day and total.basis == Basis.COUNTED and not total.daily_budget_micros
-        ):
+        if is_day and total.basis == Basis.COUNTED and not total.daily_budget_micros:
             return DropReason.NOT_JUDGED
         if total.end_ms <= self._clock_ms.get(total.basis, 0) - DAYS_KEPT_MS:
             return DropReason.NOT_JUDGED  # its versions may be forgotten, so a repeat could not be told from news

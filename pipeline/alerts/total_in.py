@@ -65,12 +65,14 @@ def may_be_judged(key: bytes) -> bool:
     return len(parts) == 5 and parts[3] in _HEADS and not parts[1] and parts[0].endswith(b"|")
 
 
-def read_total(key: bytes, value: bytes) -> TotalIn:
-    """Raises BadRecord: `malformed`, `wrong_key`, `bad_id`, `bad_value`."""
+def read_total(key: bytes, value: bytes) -> TotalIn | None:
+    """None for an hour that is not over: these come in thousands, and are not looked at. Raises BadRecord: `malformed`, `wrong_key`, `bad_id`, `bad_value`."""
     try:
         total = _total(value)
     except msgspec.DecodeError as error:
         raise BadRecord(BadRecordCode.MALFORMED, "", str(error)) from None
+    if not total.is_final and total.window is Window.HOUR:
+        return None
     named = f"{total.campaign_key}|||{total.basis}|{total.window}|{total.start_ms // 1000}"
     if total.total_id.encode() != key or total.total_id != named:
         raise BadRecord(BadRecordCode.WRONG_KEY, "total_id", f"the total is {total.total_id}")

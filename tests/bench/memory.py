@@ -46,7 +46,7 @@ def main() -> None:
     before = rss_mb()
     fill(rows, 0, CAMPAIGNS, CAMPAIGNS)
     with_rows = rss_mb()
-    count = len(rows.rows)
+    count = len(rows.windows.rows)
     found = {
         "rows": count,
         "mb_per_million_rows": round((with_rows - before) * 1e6 / count),

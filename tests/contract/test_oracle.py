@@ -54,7 +54,7 @@ class NoOffsetGuard(CountedState):
 
     def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
         super().load(rows, counted_to=counted_to)
-        self._guard_to = counted_to
+        self.windows.guard_to = counted_to
 
 
 class NoDedupe(CountedState):
@@ -90,8 +90,9 @@ class FinalFlagLost(CountedState):
 class CorrectionsKept(CountedState):
     """What comes late is counted and never published."""
 
-    def _publish_corrected(self, offset: int) -> None:
-        self._corrected = {}
+    def _cross(self, clock_ms: int, offset: int) -> None:
+        self.windows._corrected = {}
+        super()._cross(clock_ms, offset)
 
 
 def _header_first(taken: Taken) -> Taken:

@@ -103,6 +103,21 @@ async def test_records_go_back_as_they_were_once(desk: Desk) -> None:
     assert third.replayed == 1
 
 
+async def test_a_record_that_is_refused_again_is_not_put_back_again_by_itself(desk: Desk) -> None:
+    await desk.refuse(1)
+    assert (await desk.dead.replay(Wanted())).replayed == 1
+    (back,) = await records_of(desk.settings, desk.events)
+    letter = dead_letter(
+        BadRecord("bad_zone", "zone", "why"), stage="aggregate", topic=desk.events, partition=1, record=back
+    )
+    await desk.producer.send_and_wait(desk.letters, letter, key=back.key, partition=1)
+    assert back.offset != 1, "another place, so another letter"
+    result = await desk.dead.replay(Wanted())
+    assert (result.replayed, result.already) == (0, 2)
+    again = await desk.dead.replay(Wanted(), again=True)
+    assert (again.replayed, again.already) == (1, 1), "two letters of one record: it goes back once"
+
+
 async def test_what_cannot_go_back_stays_and_says_why(desk: Desk) -> None:
     await desk.refuse(1, topic="file:orders.csv")
     await desk.refuse(2, topic="nowhere.v1")
@@ -161,6 +176,6 @@ def check_command(address: str) -> None:
     assert "3 records would go back" in pulse("replay", "--dry-run")
     assert json.loads(pulse("replay", "--letter", "raw.events.v1/1/2", "--json"))["replayed"] == 1
     rest = pulse("replay")
-    assert "2 records put back, 1 had before" in rest
+    assert "2 records put back, 1 letters had before" in rest
     assert "1 stays: it came from a file" in rest
-    assert "0 records put back, 3 had before" in pulse("replay")
+    assert "0 records put back, 3 letters had before" in pulse("replay")

@@ -128,7 +128,8 @@ async def test_bad_events_are_answered_and_stand_nowhere(kafka_bootstrap: str, t
         alone = await client.post(URL, content=event(4, zone="Mars"))
     assert (mixed.status_code, mixed.json()["accepted"], len(mixed.json()["rejected"])) == (202, 2, 2)
     assert (alone.status_code, alone.json()["field"]) == (422, "zone")
-    assert [json.loads(record.value)["event_id"] for record in await records_of(settings, topic)] == ["e-1", "e-3"]
+    found = await records_of(settings, topic)
+    assert {json.loads(record.value)["event_id"] for record in found} == {"e-1", "e-3"}
 
 
 async def test_every_partition_is_told_the_time_every_second(kafka_bootstrap: str, topic: str) -> None:
@@ -198,9 +199,7 @@ async def test_a_stop_while_the_broker_hangs_is_as_quick(own_broker: KafkaBroker
         await asyncio.sleep(0.5)
         began = time.monotonic()
     assert time.monotonic() - began < 3
-    await asyncio.wait({waiting})
-    failure = waiting.exception()
-    assert isinstance(failure, httpx.TransportError) if failure else waiting.result().status_code == 503
+    assert (await waiting).status_code == 503
 
 
 @pytest.mark.timeout(120)

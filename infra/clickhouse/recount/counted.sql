@@ -16,7 +16,7 @@ accepted AS
     FROM raw_records
     WHERE topic = {topic:String}
         AND (partition, offset) NOT IN
-            (SELECT partition, offset FROM dead_letters WHERE topic = {topic:String} AND stage != 'sink')
+            (SELECT partition, offset FROM dead_letters FINAL WHERE topic = {topic:String} AND stage != 'sink' AND code != 'cleared')
 ),
 -- An event counts once per campaign and id, by its first offset ...
 once AS

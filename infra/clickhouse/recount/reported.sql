@@ -17,7 +17,7 @@ accepted AS
     FROM raw_records
     WHERE topic = {topic:String}
         AND (partition, offset) NOT IN
-            (SELECT partition, offset FROM dead_letters WHERE topic = {topic:String} AND stage != 'sink')
+            (SELECT partition, offset FROM dead_letters FINAL WHERE topic = {topic:String} AND stage != 'sink' AND code != 'cleared')
 ),
 revisions AS
 (

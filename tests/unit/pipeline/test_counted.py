@@ -105,7 +105,7 @@ def test_rows_are_given_up_after_the_horizon_and_never_start_again_from_zero() -
     state = CountedState("t", 0, horizon_ms={"1m": DAY_MS, "5m": DAY_MS, "1h": DAY_MS, "1d": 2 * DAY_MS})
     state.count([event(0), tick(1, T0 + 3 * DAY_MS + 3_600_000), tick(2, T0 + 5 * DAY_MS)])
     taken = state.take()
-    assert state.rows == {}
+    assert state.windows.rows == {}
     last = totals(taken.outputs, "1d")[-1]
     assert (last["settled"], last["is_final"], last["clicks"]) == (True, True, 1)
     assert sum(1 for key, row in taken.rows if row is None and not key.startswith(b"\0")) == 4
@@ -115,7 +115,7 @@ def test_rows_are_given_up_after_the_horizon_and_never_start_again_from_zero() -
 
 def test_two_sources_of_one_total_are_added_up_and_each_keeps_its_own_offsets() -> None:
     first, second = CountedState("raw.a.v1", 0), CountedState("raw.b.v1", 0)
-    first.siblings, second.siblings = (second,), (first,)
+    first.windows.siblings, second.windows.siblings = (second.windows,), (first.windows,)
     first.count([event(5)])
     (alone,) = totals(first.take().outputs)
     second.count([event(9, event_id="other", type="impression")])
