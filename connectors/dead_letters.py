@@ -86,7 +86,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class PutBack:
-    """`replayed` went back; `already`: letters of records that had gone back before; `kept`: why, and how many cannot go back."""
+    """Letters: `replayed` went back; `already`: their records had before; `kept`: why they cannot, and how many."""
 
     replayed: int = 0
     already: int = 0
@@ -155,7 +155,8 @@ class DeadLetters:
         """Puts the records of the letters back on their topics: same partition, key, value and timestamp.
 
         A record goes back once, and once more when `again`; the header `replayed-from` names the letter. One that is
-        still bad gets a new letter, which is no reason to put it back again. Raises Transient(BROKER_AWAY): what has gone back is remembered.
+        still bad gets a new letter, which is no reason to put it back again. Raises Transient(BROKER_AWAY): what has
+        gone back is remembered.
         """
         result = PutBack()
         producer = await start_producer(self._settings)

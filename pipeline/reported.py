@@ -18,6 +18,7 @@ from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.expiry import Expiry
 from pipeline.normalize.google_ads import normalize
+from pipeline.reported_campaigns import ReportedCampaigns
 from pipeline.reported_rows import (
     BUDGET,
     BUDGET_ID,
@@ -40,7 +41,6 @@ from pipeline.reported_rows import (
     ZONE,
     ProjectOf,
     RowKey,
-    campaign_message,
     read_key,
     row_key,
 )
@@ -78,10 +78,9 @@ class ReportedState:
     ) -> None:
         self._topic, self._partition, self._topic_id = topic, partition, topic_id
         self.generation = generation
-        self._project_of = project_of
         self._horizon_ms = horizon_ms
         self.rows: dict[RowKey, list[Any]] = {}
-        self._entities: dict[str, list[Any]] = {}  # campaign key -> [order, *fields of Entity]
+        self._campaigns = ReportedCampaigns(project_of)
         self._days: dict[str, set[RowKey]] = {}  # campaign key -> its campaign-day rows
         self._read: dict[
             tuple[str, str], dict[str, int]
@@ -91,7 +90,6 @@ class ReportedState:
         self.counted_to = -1
         self._upto = -1
         self._changed: dict[RowKey, None] = {}
-        self._entities_changed: dict[str, None] = {}
         self._read_changed: dict[tuple[str, str], None] = {}
         self._expired_changed = False
         self._dead_rows: list[RowKey] = []
@@ -106,7 +104,7 @@ class ReportedState:
             if key == HEADER:
                 self._clock_ms = row[4]
             elif key.startswith(CAMPAIGN_PREFIX):
-                self._entities[key[len(CAMPAIGN_PREFIX) :].decode()] = row
+                self._campaigns.restore(key, row)
             elif key.startswith(READ_PREFIX):
                 account_id, report = key[len(READ_PREFIX) :].decode().split("|")
                 self._read[account_id, report] = dict(row[1])
@@ -185,7 +183,8 @@ class ReportedState:
             row = self.rows[key] = [0] * WIDTH
             row[END], row[REVISION] = fact.end_ms, -1
             row[BUDGET], row[BUDGET_ID], row[BUDGET_SHARED] = None, None, False
-            self._days_budget(key, row)
+            if fact.window == Window.DAY and fact.level == Level.CAMPAIGN:
+                self._campaigns.put_budget(fact.campaign_key, row)
             row[FETCHED_AT] = fact.fetched_at_ms
             self._index(key, row)
         elif list(fact.measures) == row[MEASURES_AT:WIDTH] and flags | row[FLAGS] == row[FLAGS]:
@@ -199,58 +198,31 @@ class ReportedState:
         row[FLAGS] |= flags
         row[ZONE], row[CURRENCY], row[NAME] = fact.zone, fact.currency, fact.campaign_name
         row[MEASURES_AT:WIDTH] = fact.measures
+        self._tally("emitted", "")
         self._publish(key, row)
 
     def _is_stale(self, fact: Snapshot) -> bool:
         read = self._read.get((fact.account_id, REPORT_OF[Level(fact.level), Window(fact.window)]))
         return read is not None and fact.fetched_at_ms < read.get(fact.date, -1)
 
-    def _days_budget(self, key: RowKey, row: list[Any]) -> None:
-        entity = self._entities.get(key[0])
-        if entity is not None and key[3] == Window.DAY and not key[2]:
-            row[BUDGET], row[BUDGET_ID], row[BUDGET_SHARED] = entity[7], entity[9], entity[10]
-
     def _describe(self, record: SourceRecord, fact: Entity) -> None:
-        campaign_key = key_of(fact.platform, fact.account_id, fact.campaign_id)
-        order = order_of(self.generation, record.offset)
-        known = self._entities.get(campaign_key)
-        if known is not None and (order <= known[0] or fact.as_of_ms < known[11]):
+        key = key_of(fact.platform, fact.account_id, fact.campaign_id)
+        order, is_new = order_of(self.generation, record.offset), not self._campaigns.knows(key)
+        if self._campaigns.is_old(key, fact, order):
             self._tally("dropped", DropReason.STALE_REVISION)
             return
-        row: list[Any] = [
-            order,
-            fact.name,
-            fact.type,
-            str(fact.status),
-            fact.currency,
-            fact.zone,
-            [fact.start_ms, fact.end_ms],
-            fact.daily_budget_micros,
-            fact.total_budget_micros,
-            fact.budget_id,
-            fact.budget_shared,
-            fact.as_of_ms,
-        ]
-        if known is not None and known[1:11] == row[1:11]:
-            known[11] = fact.as_of_ms
+        message = self._campaigns.describe(key, fact, order)
+        if message is None:
             self._tally("dropped", DropReason.UNCHANGED)
             return
-        self._entities[campaign_key] = row
-        self._entities_changed[campaign_key] = None
         self._tally("emitted", "")
-        message = campaign_message(fact, campaign_key, self._project_of(fact.platform, fact.account_id), order << 2)
-        self._outputs.append((CAMPAIGNS, campaign_key.encode(), message))
+        self._outputs.append((CAMPAIGNS, key.encode(), message))
         # A budget holds from the day it is in force; days before the campaign was known get the first one we hear of.
-        for key in sorted(self._days.get(campaign_key, ())):
-            day = self.rows[key]
-            if (day[END] > fact.as_of_ms or known is None) and day[BUDGET : BUDGET_SHARED + 1] != [
-                row[7],
-                row[9],
-                row[10],
-            ]:
-                self._days_budget(key, day)
+        for day_key in sorted(self._days.get(key, ())):
+            day = self.rows[day_key]
+            if (day[END] > fact.as_of_ms or is_new) and self._campaigns.put_budget(key, day):
                 day[ORDER] = order
-                self._publish(key, day)
+                self._publish(day_key, day)
 
     def _complete(self, record: SourceRecord, fact: ReportComplete) -> None:
         read = self._read.setdefault((fact.account_id, fact.report), {})
@@ -288,7 +260,7 @@ class ReportedState:
     def _publish(self, key: RowKey, row: list[Any]) -> None:
         campaign_key, ad_group_id, ad_id, window, start_ms = key
         platform, account_id, campaign_id = campaign_key.split(":", 2)
-        entity = self._entities.get(campaign_key)
+        name, status = self._campaigns.name_and_status(campaign_key)
         is_final, settled = bool(row[FLAGS] & FINAL), bool(row[FLAGS] & SETTLED)
         total = total_out(
             1,
@@ -315,13 +287,12 @@ class ReportedState:
             self._topic,
             self._partition,
             offset_of(row[ORDER]),
-            entity[1] if entity else row[NAME],
-            entity[3] if entity else "",
+            name or row[NAME],
+            status,
             row[BUDGET],
             row[BUDGET_ID],
             row[BUDGET_SHARED],
         )
-        self._tally("emitted", "")
         self._changed[key] = None
         self._outputs.append((TOTALS, total.total_id.encode(), encode_total(total)))
 
@@ -354,9 +325,7 @@ class ReportedState:
         outputs, self._outputs = self._outputs, []
         order = order_of(self.generation, self._upto)
         # What rows rest on comes before them, in case only the beginning of this is written.
-        rows: list[tuple[bytes, list[Any] | None]] = [
-            (CAMPAIGN_PREFIX + name.encode(), self._entities[name]) for name in self._entities_changed
-        ]
+        rows = self._campaigns.take()
         if self._expired_changed:
             rows.append((EXPIRED, [order, self._expiry.dump()]))
         rows.extend((row_key(key), self.rows[key]) for key in self._changed)
@@ -368,7 +337,7 @@ class ReportedState:
         # Behind the header: what is deleted must not be missing when the same records are read again.
         rows.extend((row_key(key), None) for key in self._dead_rows)
         self.counted_to = max(self.counted_to, self._upto)
-        self._changed, self._entities_changed, self._read_changed, self._dead_rows = {}, {}, {}, []
+        self._changed, self._read_changed, self._dead_rows = {}, {}, []
         self._expired_changed = False
         return Taken(outputs, rows, self._upto)
 

@@ -1,10 +1,7 @@
-"""The shape of a reported row, in memory and in the changelog, and the message that describes a campaign."""
+"""The shape of a reported row, in memory and in the changelog."""
 
 from collections.abc import Callable
 
-import msgspec
-
-from schemas.facts import Entity
 from schemas.measures import MEASURES
 
 DAY_MS = 86_400_000
@@ -30,57 +27,3 @@ def row_key(key: RowKey) -> bytes:
 def read_key(key: bytes) -> RowKey:
     campaign, ad_group_id, ad_id, window, start_s = key.decode().split("|")
     return campaign, ad_group_id, ad_id, window, int(start_s) * 1000
-
-
-class _CampaignOut(msgspec.Struct):
-    schema_version: int
-    campaign_key: str
-    project_id: str
-    platform: str
-    account_id: str
-    campaign_id: str
-    name: str
-    type: str
-    objective: str
-    status: str
-    currency: str
-    zone: str
-    start_ms: int | None
-    end_ms: int | None
-    daily_budget_micros: int | None
-    total_budget_micros: int | None
-    budget_id: str | None
-    budget_shared: bool
-    version: int
-    as_of_ms: int
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def campaign_message(fact: Entity, campaign_key: str, project_id: str, version: int) -> bytes:
-    """JSON of `schemas.campaign.Campaign`."""
-    return _encode(
-        _CampaignOut(
-            1,
-            campaign_key,
-            project_id,
-            fact.platform,
-            fact.account_id,
-            fact.campaign_id,
-            fact.name,
-            fact.type,
-            fact.objective,
-            str(fact.status),
-            fact.currency,
-            fact.zone,
-            fact.start_ms,
-            fact.end_ms,
-            fact.daily_budget_micros,
-            fact.total_budget_micros,
-            fact.budget_id,
-            fact.budget_shared,
-            version,
-            fact.as_of_ms,
-        )
-    )

@@ -3,10 +3,10 @@
 Local hours are named by (date, hour). An hour that a clock repeats is one window over both showings, because a
 platform's report has one row for it; an hour or a day that a clock skips does not exist. All instants are Unix ms UTC.
 
-The windows of a day cover it without a gap, and do not overlap, except where a clock goes back by more than an hour
-(today: Antarctica/Troll, by two): two hours are then shown twice in turn, and each window reaches over both showings.
-Every change of a clock since 2012 falls on a whole quarter of an hour, but for three of Antarctica/Casey, which come
-a minute late: that quarter is named by its first minute.
+The windows of a day cover it without a gap. They do not overlap either, except where a clock that goes back shows two
+hours in turn: Pacific/Chatham (03:45 to 02:45) and Antarctica/Troll (by two hours) on one day a year. There each window
+reaches over both showings of its own hour, as the platform's row does. Every change of a clock since 2012 falls on a
+whole quarter of an hour, but for three of Antarctica/Casey, a minute late: that quarter is named by its first minute.
 """
 
 from datetime import UTC, date, datetime, timedelta

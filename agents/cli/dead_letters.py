@@ -92,9 +92,8 @@ def replay(
         _print({**msgspec.to_builtins(result), "dry_run": dry_run})
         return
     verb = "would go back" if dry_run else "put back"
-    typer.echo(
-        f"{result.replayed:,} records {verb}" + (f", {result.already:,} letters had before" if result.already else "")
-    )
+    alone = f"; {result.already:,} letters left alone: put back before" if result.already else ""
+    typer.echo(f"{result.replayed:,} records {verb}{alone}")
     for reason, count in result.kept.items():
         typer.echo(f"{count:,} stay: they {reason}" if count > 1 else f"1 stays: it {reason}")
 

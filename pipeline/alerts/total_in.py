@@ -66,7 +66,10 @@ def may_be_judged(key: bytes) -> bool:
 
 
 def read_total(key: bytes, value: bytes) -> TotalIn | None:
-    """None for an hour that is not over: these come in thousands, and are not looked at. Raises BadRecord: `malformed`, `wrong_key`, `bad_id`, `bad_value`."""
+    """None for an hour that is not over: these come in thousands a second, and no rule looks at them.
+
+    Raises BadRecord: `malformed`, `wrong_key`, `bad_id`, `bad_value`.
+    """
     try:
         total = _total(value)
     except msgspec.DecodeError as error:

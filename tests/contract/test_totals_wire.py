@@ -13,7 +13,7 @@ from pipeline.changelog import HEADER, SEPARATOR
 from pipeline.codes import BadRecordCode
 from pipeline.dead_letters import cleared_letter, dead_letter
 from pipeline.errors import BadRecord
-from pipeline.reported_rows import campaign_message
+from pipeline.reported_campaigns import campaign_message
 from pipeline.total_codec import CheckpointOut, TotalOut, encode_checkpoint, encode_total
 from schemas.campaign import Campaign, CampaignStatus
 from schemas.dead_letter import DeadLetter

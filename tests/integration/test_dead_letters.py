@@ -176,6 +176,6 @@ def check_command(address: str) -> None:
     assert "3 records would go back" in pulse("replay", "--dry-run")
     assert json.loads(pulse("replay", "--letter", "raw.events.v1/1/2", "--json"))["replayed"] == 1
     rest = pulse("replay")
-    assert "2 records put back, 1 letters had before" in rest
+    assert "2 records put back; 1 letters left alone" in rest
     assert "1 stays: it came from a file" in rest
-    assert "0 records put back, 3 letters had before" in pulse("replay")
+    assert "0 records put back; 3 letters left alone" in pulse("replay")

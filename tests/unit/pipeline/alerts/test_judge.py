@@ -184,7 +184,7 @@ def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_goes_on(key: bytes | 
     ("change", "code"),
     [
         ({"total_id": "google_ads:acc:c1|||reported|1d|1"}, "wrong_key"),
-        ({"window": "1h"}, "wrong_key"),
+        ({"window": "1h", "is_final": True}, "wrong_key"),
         ({"zone": "Europe/Atlantis"}, "bad_zone"),
         ({"zone": "../etc"}, "bad_zone"),
         ({"spend_micros": 10**19}, "bad_value"),
