@@ -21,8 +21,8 @@ class Account:
 class Row:
     """One row of a report: its bytes as they came, where it belongs, and what names it within its date.
 
-    `name` is the row's identity inside (account, report, date): it finds rows that vanish. `date` is "" for reports
-    without dates.
+    `name` is the row's identity inside (account, report, date): it finds rows that vanish. Both are "" where there is
+    nothing to find: in reports without dates, and for a row that cannot be read (it goes on to the dead letters).
     """
 
     campaign_key: str
@@ -32,7 +32,7 @@ class Row:
 
 
 class Source(Protocol):
-    """Raises Transient (try again), Misconfigured (a person must act for this account); all else is our bug."""
+    """Calls raise Transient (try again) or Misconfigured (a person must act for this account); all else is our bug."""
 
     @property
     def name(self) -> str: ...
@@ -43,7 +43,17 @@ class Source(Protocol):
     @property
     def reports(self) -> tuple[Report, ...]: ...
 
-    async def accounts(self) -> list[Account]: ...
+    def notice(self, today: date) -> str | None:
+        """What somebody should do soon, as a sentence: the version in use ends, for instance."""
+        ...
+
+    async def account_ids(self) -> list[str]:
+        """Every account to read now. An account that cannot be read is for `account` to say."""
+        ...
+
+    async def account(self, account_id: str) -> Account:
+        """What the platform says of one of them."""
+        ...
 
     def pages(self, account: Account, report: Report, since: date, until: date) -> AsyncIterator[list[Row]]:
         """All rows of the report over these local dates, both included, in pages. A second call reads again."""

@@ -114,9 +114,10 @@ class CountedState:
             if offset <= counted_to:
                 self._tally("dropped", DropReason.REPLAYED)
                 continue
-            if timestamp >= next_crossing:
-                self._cross(timestamp, offset)
-                next_crossing = timestamp - timestamp % CROSSING_MS + CROSSING_MS
+            # A tick is a crossing even within the same second: whoever sent it has nothing more to say for that time.
+            if timestamp >= next_crossing or value is None:
+                self._cross(max(timestamp, self.clock_ms), offset)
+                next_crossing = self.clock_ms - self.clock_ms % CROSSING_MS + CROSSING_MS
             self._upto = offset
             if value is None:
                 self._tally("dropped", DropReason.TICK)

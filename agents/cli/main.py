@@ -19,6 +19,8 @@ from connectors.settings import CONFIG_VARIABLE
 from connectors.telemetry import configure_logging
 from pipeline.errors import Misconfigured, Transient
 
+# Commands that a person calls beside `pulse up`; the processes it starts are told where everything is.
+FINDS_LOCAL_SYSTEM = frozenset({"connect", "verify", "dead-letters", "migrate", "replay"})
 OK, CHECK_FAILED, USAGE, BUG, AWAY, MISCONFIGURED = 0, 1, 2, 70, 75, 78
 
 
@@ -95,8 +97,19 @@ def _before_any(
     ] = None,
 ) -> None:
     configure_logging("info", json=not sys.stderr.isatty())
+    if set(sys.argv[1:2]) & FINDS_LOCAL_SYSTEM:
+        _find_local_system()
     if config is not None:
         os.environ[CONFIG_VARIABLE] = str(config.absolute())  # the processes we start read it as well
+
+
+def _find_local_system() -> None:
+    """What `pulse up` runs over the data folder here is what other commands mean, unless the environment says else."""
+    from agents.local_stack import environment_of
+
+    directory = Path(os.environ.get("PULSE_DATA_DIR", ".pulse")).absolute()
+    for name, value in (environment_of(directory) or {}).items():
+        os.environ.setdefault(name, value)
 
 
 def _load(command: Command) -> Callable[..., Any] | typer.Typer:

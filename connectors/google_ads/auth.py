@@ -1,6 +1,9 @@
 """OAuth access tokens from a refresh token, renewed before they end, or when the API says that they have."""
 
+from typing import Annotated
+
 import httpx
+import msgspec
 
 from connectors.clock import Clock
 from connectors.settings import GoogleAdsSettings
@@ -8,6 +11,14 @@ from pipeline.codes import MisconfiguredCode, TransientCode
 from pipeline.errors import Misconfigured, Transient
 
 EARLY_S = 60  # renewed this long before its end
+
+
+class _Given(msgspec.Struct):
+    access_token: Annotated[str, msgspec.Meta(min_length=1)]
+    expires_in: int = 3600
+
+
+_decode = msgspec.json.Decoder(_Given).decode
 
 
 class AccessToken:
@@ -23,8 +34,10 @@ class AccessToken:
             await self._renew()
         return self._token
 
-    def forget(self) -> None:
-        self._token = ""
+    def forget(self, token: str) -> None:
+        """The API does not take this token any more. A newer one, which another account has got since, stays."""
+        if token == self._token:
+            self._token = ""
 
     async def _renew(self) -> None:
         settings = self._settings
@@ -36,7 +49,7 @@ class AccessToken:
         }
         try:
             answer = await self._http.post(settings.token_url, data=form)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise Transient(TransientCode.NETWORK, f"token endpoint: {error!r}") from None
         if answer.status_code >= 500 or answer.status_code == 429:
             raise Transient(TransientCode.UPSTREAM_BUSY, f"token endpoint answers {answer.status_code}")
@@ -47,6 +60,9 @@ class AccessToken:
                 f"Google refuses the refresh token ({reason}): authorise the application again and set "
                 "google_ads.refresh_token; check google_ads.client_id and google_ads.client_secret",
             )
-        body = answer.json()
-        self._token = str(body["access_token"])
-        self._until_ms = self._clock.now_ms() + (int(body.get("expires_in", 3600)) - EARLY_S) * 1000
+        try:
+            given = _decode(answer.content)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise Transient(TransientCode.UPSTREAM_ERROR, f"token endpoint answers no token: {error}") from None
+        self._token = given.access_token
+        self._until_ms = self._clock.now_ms() + (given.expires_in - EARLY_S) * 1000

@@ -4,12 +4,14 @@ Codes: https://developers.google.com/google-ads/api/docs/best-practices/error-ty
 (2026-10). The error object names a family (`quotaError`) and a code in it; `searchStream` wraps it in a list.
 """
 
-from typing import Any
+import re
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from pipeline.codes import MisconfiguredCode, TransientCode
-from pipeline.errors import Misconfigured, PipelineError, Transient
+from pipeline.errors import Misconfigured, Transient
 
 _BUSY = {
     "RESOURCE_TEMPORARILY_EXHAUSTED",
@@ -20,63 +22,112 @@ _BUSY = {
     "RPC_DEADLINE_TOO_SHORT",
 }
 _PAGE_GONE = {"EXPIRED_PAGE_TOKEN", "INVALID_PAGE_TOKEN"}
-_ACCOUNT_CLOSED = {"CUSTOMER_NOT_ENABLED", "CUSTOMER_NOT_ACTIVE"}
-DAY_S = 86_400.0
+_NOT_ENABLED = {"CUSTOMER_NOT_ENABLED", "CUSTOMER_NOT_ACTIVE"}
+_PROJECT = {"CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION", "ACTION_NOT_PERMITTED"}
+_TOO_DEAR = {"EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION"}
+_REFUSED = {"queryError", "requestError", "fieldError", "dateRangeError", "dateError"}
+_QUOTA_ZONE = ZoneInfo("America/Los_Angeles")  # Google's quotas of a day end at midnight there
+_DELAY = re.compile(r"(\d{1,9}(?:\.\d+)?)s?")
+
+Code = tuple[str, str]  # family, code
 
 
-class AccountClosed(PipelineError):
-    """The account exists and is not enabled: leave it out, go on with the others."""
+class _Quota(msgspec.Struct, rename="camel"):
+    retry_delay: str = ""
 
 
-class DailyQuotaSpent(Transient):
-    """No request of this account will be answered before the next day."""
+class _Details(msgspec.Struct, rename="camel"):
+    quota_error_details: _Quota | None = None
 
 
-def verdict(status: int, body: bytes) -> PipelineError:  # noqa: PLR0911 - one line a meaning
-    """The exception to raise for an answer that is not 200."""
-    codes, message, retry_s = _read(body)
-    code = codes[0] if codes else ""
-    said = f"HTTP {status} {code}: {message}".strip()
-    if set(codes) & _ACCOUNT_CLOSED:
-        return AccountClosed(TransientCode.UPSTREAM_ERROR, said)
-    if "RESOURCE_EXHAUSTED" in codes:
-        return DailyQuotaSpent(
-            TransientCode.QUOTA, f"{said}; the daily limit of operations is used up", retry_after_s=DAY_S
-        )
-    if set(codes) & _BUSY or status in (429, 500, 502, 503, 504):
+class _Failure(msgspec.Struct, rename="camel"):
+    error_code: dict[str, str] = {}
+    details: _Details | None = None
+
+
+class _Part(msgspec.Struct, rename="camel"):
+    errors: list[_Failure] = []
+    retry_delay: str = ""
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    details: list[_Part] = []
+
+
+class _Body(msgspec.Struct):
+    error: _Error
+
+
+def verdict(status: int, body: bytes, *, now_ms: int, retry_after: str = "") -> Transient | Misconfigured:
+    """The exception to raise for an answer that is not 200. `retry_after`: the header; `now_ms`: Unix ms."""
+    codes, message, delay = _read(body)
+    names = {code for _, code in codes}
+    said = f"HTTP {status} {' '.join(sorted(names))}".strip() + f": {message}"
+    wait_s = _seconds(delay) or _seconds(retry_after)
+    if "RESOURCE_EXHAUSTED" in names:
+        said += "; the operations of the day are used up"
+        return Transient(TransientCode.QUOTA, said, retry_after_s=wait_s or _to_next_day_s(now_ms))
+    if names & _BUSY or status in (429, 500, 502, 503, 504):
         kind = TransientCode.QUOTA if status == 429 else TransientCode.UPSTREAM_BUSY
-        return Transient(kind, said, retry_after_s=retry_s)
-    if set(codes) & _PAGE_GONE:
+        return Transient(kind, said, retry_after_s=wait_s)
+    if names & _PAGE_GONE:
         return Transient(TransientCode.UPSTREAM_ERROR, f"{said}; the report is read again from its first page")
-    if status == 401:
-        return Misconfigured(MisconfiguredCode.CREDENTIAL, f"{said}; authorise the application again")
-    if status == 403 or "USER_PERMISSION_DENIED" in codes:
-        return Misconfigured(
-            MisconfiguredCode.PERMISSION,
-            f"{said}; give the user access to the account, or set google_ads.login_customer_id to its manager",
-        )
-    if status == 404 or "UNSUPPORTED_VERSION" in codes:
-        return Misconfigured(
-            MisconfiguredCode.API_VERSION_ENDED, f"{said}; set google_ads.api_version to a version that is alive"
-        )
-    return Misconfigured(MisconfiguredCode.QUERY, f"{said}; the API refuses the request as such")
+    return _fatal(status, codes, said) or Transient(TransientCode.UPSTREAM_ERROR, said, retry_after_s=wait_s)
 
 
-def _read(body: bytes) -> tuple[list[str], str, float | None]:
-    """(codes, message, retry delay in s) of an error body; empty when it is not one."""
+def _fatal(status: int, codes: list[Code], said: str) -> Misconfigured | None:
+    """What a person has to mend; None for what nobody has heard of."""
+    families, names = {family for family, _ in codes}, {code for _, code in codes}
+    code = MisconfiguredCode.PERMISSION
+    if names & _NOT_ENABLED:
+        act = "the account is not enabled; enable it, or take it out of google_ads.accounts"
+    elif status == 401 or "authenticationError" in families:
+        code = MisconfiguredCode.CREDENTIAL
+        act = "authorise the application again and set google_ads.refresh_token"
+    elif names & _PROJECT:
+        act = "apply for a higher access level of the Google Cloud project that google_ads.client_id belongs to"
+    elif status == 403 or "authorizationError" in families:
+        act = "give the user access to the account, or set google_ads.login_customer_id to its manager"
+    elif "UNSUPPORTED_VERSION" in names or (status == 404 and not codes):
+        code = MisconfiguredCode.API_VERSION_ENDED
+        act = "set google_ads.api_version to a version that is alive"
+    elif families & _REFUSED or names & _TOO_DEAR or (status == 400 and not codes):
+        code = MisconfiguredCode.QUERY
+        act = "the API refuses the request as such; update Campaign Pulse, or set google_ads.api_version back"
+    else:
+        return None
+    return Misconfigured(code, f"{said}; {act}")
+
+
+def _read(body: bytes) -> tuple[list[Code], str, str]:
+    """(codes, message, retry delay) of an error body; the text itself when it is not one."""
     try:
-        document: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, ValueError):
-        return [], body[:200].decode(errors="replace"), None
-    if isinstance(document, list):
-        document = document[0] if document else {}
-    error = document.get("error", {}) if isinstance(document, dict) else {}
-    if not isinstance(error, dict):
-        return [], str(error), None
-    codes, delay = [], None
-    for failure in (one for detail in error.get("details", []) for one in detail.get("errors", [])):
-        codes += [str(code) for code in failure.get("errorCode", {}).values()]
-        quota = failure.get("details", {}).get("quotaErrorDetails", {})
-        if str(quota.get("retryDelay", "")).endswith("s"):
-            delay = float(quota["retryDelay"][:-1])
-    return codes, str(error.get("message", "")), delay
+        found = msgspec.json.decode(body, type=list[_Body] | _Body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return [], body[:200].decode(errors="replace"), ""
+    if isinstance(found, list):
+        if not found:
+            return [], "", ""
+        found = found[0]
+    codes: list[Code] = []
+    delay = ""
+    for part in found.error.details:
+        delay = delay or part.retry_delay
+        for failure in part.errors:
+            codes += failure.error_code.items()
+            if failure.details is not None and failure.details.quota_error_details is not None:
+                delay = failure.details.quota_error_details.retry_delay or delay
+    return codes, found.error.message[:500], delay
+
+
+def _seconds(text: str) -> float | None:
+    """ "30s" of a body, "30" of a header; None for anything else."""
+    found = _DELAY.fullmatch(text.strip())
+    return float(found[1]) if found else None
+
+
+def _to_next_day_s(now_ms: int) -> float:
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    tomorrow = now.astimezone(_QUOTA_ZONE).date() + timedelta(days=1)
+    return (datetime.combine(tomorrow, time(), _QUOTA_ZONE) - now).total_seconds()

@@ -4,32 +4,33 @@ API: `POST {base}/{version}/customers/{id}/googleAds:search` with `{"query", "pa
 10 000 rows; no `nextPageToken` means the last page (v26, 2026-10).
 """
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
-from connectors import telemetry
 from connectors.clock import Clock
+from connectors.google_ads import versions
 from connectors.google_ads.auth import AccessToken
-from connectors.google_ads.errors import AccountClosed, verdict
+from connectors.google_ads.errors import verdict
 from connectors.google_ads.queries import ACCOUNTS, CUSTOMER, query
 from connectors.limits import TokenBucket
 from connectors.settings import GoogleAdsSettings
 from connectors.source import Account, Row
-from pipeline.codes import TransientCode
-from pipeline.errors import Transient
+from pipeline.codes import MisconfiguredCode, TransientCode
+from pipeline.errors import Misconfigured, Transient
 from schemas.platform import Platform, campaign_key
 from schemas.raw import Report
 from schemas.topics import RAW_GOOGLE_ADS
 
-log = telemetry.log(__name__)
+T = TypeVar("T")
 
 
 class _Id(msgspec.Struct):
-    id: str = ""
+    id: str
 
 
 class _AdGroupAd(msgspec.Struct):
@@ -56,8 +57,31 @@ class _Page(msgspec.Struct, rename="camel"):
     next_page_token: str = ""
 
 
+class _CustomerClient(msgspec.Struct, rename="camel"):
+    id: str
+    time_zone: str
+    currency_code: str
+    manager: bool = False
+
+
+class _Client(msgspec.Struct, rename="camel"):
+    customer_client: _CustomerClient
+
+
+class _CustomerFields(msgspec.Struct, rename="camel"):
+    time_zone: str
+    currency_code: str
+
+
+class _Customer(msgspec.Struct):
+    customer: _CustomerFields
+
+
+_IS_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII).fullmatch
 _page = msgspec.json.Decoder(_Page).decode
 _named = msgspec.json.Decoder(_Named).decode
+_client = msgspec.json.Decoder(_Client).decode
+_customer = msgspec.json.Decoder(_Customer).decode
 
 
 class GoogleAdsSource:
@@ -72,42 +96,51 @@ class GoogleAdsSource:
         self.api_version = settings.api_version
         self._token = AccessToken(settings, http, clock)
         self._buckets: dict[str, TokenBucket] = {}
+        self._known: dict[str, Account] = {}
 
-    async def accounts(self) -> list[Account]:
+    def notice(self, today: date) -> str | None:
+        return versions.warning(self.api_version, today)
+
+    async def account_ids(self) -> list[str]:
         """The accounts of the settings, or every enabled one below the manager that is not a manager itself."""
         if self._settings.accounts:
-            found = [await self._account(account_id) for account_id in self._settings.accounts]
-            return [account for account in found if account is not None]
-        listed = [row["customerClient"] async for row in self._rows(self._settings.login_customer_id, ACCOUNTS)]
-        return [
-            Account(str(client["id"]), client["timeZone"], client["currencyCode"])
-            for client in listed
-            if not client.get("manager", False)
-        ]
+            return list(self._settings.accounts)
+        manager = self._settings.login_customer_id
+        if not manager:
+            raise Misconfigured(
+                MisconfiguredCode.SETTING, "set google_ads.accounts, or google_ads.login_customer_id to their manager"
+            )
+        async for raw in self._rows(manager, ACCOUNTS):
+            client = _read(_client, raw).customer_client
+            if not client.manager:
+                self._known[client.id] = Account(client.id, client.time_zone, client.currency_code)
+        return list(self._known)
 
-    async def _account(self, account_id: str) -> Account | None:
-        try:
-            async for row in self._rows(account_id, CUSTOMER):
-                customer = row["customer"]
-                return Account(account_id, customer["timeZone"], customer["currencyCode"])
-        except AccountClosed as closed:
-            log.warning("account left out", account=account_id, detail=str(closed))
-        return None
+    async def account(self, account_id: str) -> Account:
+        """Zone and currency of an account never change: asked once."""
+        if account_id not in self._known:
+            async for raw in self._rows(account_id, CUSTOMER):
+                customer = _read(_customer, raw).customer
+                self._known[account_id] = Account(account_id, customer.time_zone, customer.currency_code)
+        if account_id not in self._known:
+            raise Transient(TransientCode.UPSTREAM_ERROR, f"the API says nothing about account {account_id}")
+        return self._known[account_id]
 
-    async def _rows(self, account_id: str, gaql: str) -> AsyncIterator[Any]:
+    async def _rows(self, account_id: str, gaql: str) -> AsyncIterator[msgspec.Raw]:
         async for page in self._search(account_id, gaql):
             for raw in page:
-                yield msgspec.json.decode(raw)
+                yield raw
 
     async def pages(self, account: Account, report: Report, since: date, until: date) -> AsyncIterator[list[Row]]:
         async for page in self._search(account.account_id, query(report, since, until)):
-            yield [_row(report, bytes(raw)) for raw in page]
+            yield [_row(account, report, bytes(raw)) for raw in page]
 
     async def _search(self, account_id: str, gaql: str) -> AsyncIterator[list[msgspec.Raw]]:
         token = ""
         seen: set[str] = set()
         while True:
-            page = _page(await self._post(account_id, {"query": gaql, **({"pageToken": token} if token else {})}))
+            body = {"query": gaql, **({"pageToken": token} if token else {})}
+            page = _read(_page, await self._post(account_id, body))
             yield page.results
             token = page.next_page_token
             if not token:
@@ -123,19 +156,25 @@ class GoogleAdsSource:
         url = f"{base}/{self.api_version}/customers/{account_id}/googleAds:search"
         for attempt in (1, 2):
             await bucket.take()
+            token = await self._token.get()
             try:
-                answer = await self._http.post(url, json=body, headers=await self._headers())
-            except httpx.TransportError as error:
+                answer = await self._http.post(url, json=body, headers=self._headers(token))
+            except httpx.RequestError as error:
                 raise Transient(TransientCode.NETWORK, f"{base}: {error!r}") from None
             if answer.status_code == httpx.codes.OK:
                 return answer.content
             if answer.status_code != httpx.codes.UNAUTHORIZED or attempt == 2:
                 break
-            self._token.forget()
-        raise verdict(answer.status_code, answer.content)
+            self._token.forget(token)
+        raise verdict(
+            answer.status_code,
+            answer.content,
+            now_ms=self._clock.now_ms(),
+            retry_after=answer.headers.get("retry-after", ""),
+        )
 
-    async def _headers(self) -> dict[str, str]:
-        headers = {"Authorization": f"Bearer {await self._token.get()}"}
+    def _headers(self, token: str) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {token}"}
         if self._settings.login_customer_id:
             headers["login-customer-id"] = self._settings.login_customer_id
         if self._settings.developer_token is not None:
@@ -155,12 +194,25 @@ class GoogleAdsSource:
         return Row(key, day, name, msgspec.json.encode(row))
 
 
-def _row(report: Report, body: bytes) -> Row:
-    """Raises ValueError when the API answers something that names no campaign: our bug or theirs, never a guess."""
-    named = _named(body)
-    segments = named.segments or _Segments()
+def _row(account: Account, report: Report, body: bytes) -> Row:
+    """A row that cannot be read is filed under its account: normalising it says what is wrong, in a dead letter."""
+    try:
+        named = _named(body)
+    except msgspec.ValidationError:
+        return Row(campaign_key(Platform.GOOGLE_ADS, account.account_id, ""), "", "", body)
+    key = campaign_key(Platform.GOOGLE_ADS, named.customer.id, named.campaign.id)
+    segments = named.segments
+    if segments is None or not _IS_DATE(segments.date) or (report is Report.CAMPAIGN_HOUR and segments.hour is None):
+        return Row(key, "", "", body)
     ad_group = named.ad_group.id if report is Report.AD_DAY and named.ad_group else ""
     ad = named.ad_group_ad.ad.id if report is Report.AD_DAY and named.ad_group_ad else ""
-    hour = "" if report is not Report.CAMPAIGN_HOUR else str(segments.hour)
-    name = f"{named.campaign.id}|{ad_group}|{ad}|{hour}"
-    return Row(campaign_key(Platform.GOOGLE_ADS, named.customer.id, named.campaign.id), segments.date, name, body)
+    hour = str(segments.hour) if report is Report.CAMPAIGN_HOUR else ""
+    return Row(key, segments.date, f"{named.campaign.id}|{ad_group}|{ad}|{hour}", body)
+
+
+def _read(decode: Callable[[bytes | msgspec.Raw], T], body: bytes | msgspec.Raw) -> T:
+    """An answer that was cut off, or is none of theirs, may be whole the next time."""
+    try:
+        return decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Transient(TransientCode.UPSTREAM_ERROR, f"the API's answer cannot be read: {error}") from None

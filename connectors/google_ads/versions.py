@@ -19,4 +19,5 @@ def warning(version: str, today: date) -> str | None:
         return None
     when = f"ends on {end}" if end > today else f"ended on {end}"
     newest = max(ENDS, key=lambda name: ENDS[name])
-    return f"Google Ads API {version} {when}; set google_ads.api_version to {newest}"
+    later = newest if ENDS[newest] > end else "a later version"
+    return f"Google Ads API {version} {when}; set google_ads.api_version to {later}"

@@ -1,0 +1,67 @@
+"""A producer that keeps what it is given, in the order in which it came and was acknowledged."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Batch:
+    """As aiokafka's builder: takes so many bytes, and the first record whatever its size."""
+
+    most_bytes: int
+    records: list[tuple[bytes | None, bytes | None]] = field(default_factory=list)
+    size: int = 0
+    closed: bool = False
+
+    def append(self, *, key: bytes | None, value: bytes | None, timestamp: int | None) -> object | None:
+        assert not self.closed
+        size = len(key or b"") + len(value or b"")
+        if self.records and self.size + size > self.most_bytes:
+            return None
+        self.records.append((key, value))
+        self.size += size
+        return object()
+
+    def record_count(self) -> int:
+        return len(self.records)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeProducer:
+    """`steps`: ("sent", topic) and ("acked", topic) as they happened. `fail`: topics whose writes fail."""
+
+    def __init__(self, *, most_bytes: int = 1 << 20, fail: tuple[str, ...] = ()) -> None:
+        self.most_bytes, self.fail = most_bytes, fail
+        self.steps: list[tuple[str, str]] = []
+        self.written: dict[tuple[str, int], list[Batch]] = {}
+        self.stopped = False
+
+    def create_batch(self) -> Batch:
+        return Batch(self.most_bytes)
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> "asyncio.Future[Any]":
+        assert batch.closed
+        self.steps.append(("sent", topic))
+        acked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.written.setdefault((topic, partition), []).append(batch)
+
+        def answer() -> None:
+            if acked.cancelled():
+                return
+            if topic in self.fail:
+                acked.set_exception(OSError("the broker said no"))
+            else:
+                self.steps.append(("acked", topic))
+                acked.set_result(None)
+
+        asyncio.get_running_loop().call_later(0.01, answer)
+        return acked
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    def records(self, topic: str, partition: int = 0) -> list[tuple[bytes | None, bytes | None]]:
+        return [pair for batch in self.written.get((topic, partition), []) for pair in batch.records]

@@ -1,0 +1,81 @@
+"""Which state a partition is given after its changelog was read."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from agents.restore import _held, restore
+from agents.stage import Stage
+from pipeline.changelog import HEADER, SEPARATOR, STATE_VERSION, Changelog
+from pipeline.codes import Stage as Label
+from pipeline.counted import CountedState
+from pipeline.errors import Misconfigured
+from pipeline.state import StageState
+from pipeline.versions import order_of
+from tests.partition import Rec
+
+GENERATION = 3
+
+
+def made(partition: int, topic_id: str, generation: int) -> StageState:
+    return CountedState("raw.events.v1", partition, topic_id=topic_id, generation=generation)
+
+
+STAGE = Stage("counted", Label.AGGREGATE, "raw.events.v1", "state.counted.v1", made)
+ROW = [order_of(GENERATION, 4), 1_000, 0, 0, 60_000, *[1] * 15]
+
+
+def changelog(*, header: list[Any] | None) -> Changelog:
+    log = Changelog(b"next")
+    rows: dict[bytes, list[Any]] = {b"email:acc:a||1m|0": ROW, b"\0campaign|email:acc:a": [1, "UTC", "EUR"]}
+    if header is not None:
+        rows[HEADER] = header
+    log.read(Rec(0, 0, key + SEPARATOR + b"old", msgspec.msgpack.encode(row)) for key, row in rows.items())
+    return log
+
+
+def header(counted_to: int = 4, *, topic_id: str = "id-1", version: int = STATE_VERSION) -> list[Any]:
+    return [order_of(GENERATION, counted_to), version, counted_to, topic_id, 2_000]
+
+
+async def test_no_partition_needs_no_connection() -> None:
+    assert await restore([], {}, {"bootstrap_servers": "nowhere:1"}) == {}
+
+
+def test_the_state_goes_on_where_the_header_says_in_the_generation_it_was_written() -> None:
+    held = _held(STAGE, 2, changelog(header=header()), "id-1", 10)
+    state = held.state
+    assert isinstance(state, CountedState)
+    assert (state.counted_to, state.generation, state.clock_ms) == (4, GENERATION, 2_000)
+    assert list(state.windows.rows.values()) == [ROW]
+    assert held.keys == {b"email:acc:a||1m|0", b"\0campaign|email:acc:a"}
+
+
+def test_rows_without_a_header_are_of_a_flush_that_was_cut_off_and_everything_is_read_again() -> None:
+    state = _held(STAGE, 0, changelog(header=None), "id-1", 10).state
+    assert isinstance(state, CountedState)
+    assert (state.counted_to, state.generation, len(state.windows.rows)) == (-1, 0, 1)
+
+
+def test_an_empty_changelog_is_a_new_state() -> None:
+    assert _held(STAGE, 0, Changelog(b"next"), "id-1", 0).state.counted_to == -1
+
+
+def test_everything_counted_is_no_reason_to_refuse() -> None:
+    assert _held(STAGE, 0, changelog(header=header(9)), "id-1", 10).state.counted_to == 9
+
+
+@pytest.mark.parametrize(
+    ("found", "end", "code"),
+    [
+        (header(topic_id="another"), 10, "topic_recreated"),
+        (header(10), 10, "topic_recreated"),
+        (header(version=STATE_VERSION + 1), 10, "state_version"),
+    ],
+)
+def test_a_state_of_another_topic_or_of_a_newer_program_is_refused(found: list[Any], end: int, code: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        _held(STAGE, 0, changelog(header=found), "id-1", end)
+    assert refused.value.code == code
+    assert "raw.events.v1" in refused.value.detail
