@@ -32,8 +32,9 @@ class Event(Contract):
     """Identity: campaign key + `event_id`; a second copy within the horizon (24 h by default) is the same fact.
 
     `at` is RFC 3339 with a zone, or whole Unix milliseconds. `conversions_micros` defaults to one
-    whole conversion per count for a conversion, else 0. `zone` is fixed by the campaign's
-    first event (UTC when it names none), `currency` by the first that names one. Fields we do not know are kept in the raw topic and ignored.
+    whole conversion per count for a conversion, else 0. `zone` is fixed by the campaign's first event
+    (UTC when it names none), `currency` by the first that names one. Fields we do not know are kept
+    in the raw topic and ignored.
     """
 
     model_config = ConfigDict(extra="allow")
