@@ -6,6 +6,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
+from agents.broker_watch import watch_broker
 from agents.shell import Shell, die
 from agents.transport import CoalescingApp, coalesce
 from connectors import telemetry
@@ -24,7 +25,9 @@ def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
 
     class WorkerApp(CoalescingApp):
         async def on_start(self) -> None:
-            await shell.start(await start_producer(settings))
+            producer = await start_producer(settings)
+            await shell.start(producer)
+            self.add_future(watch_broker(producer))
             await super().on_start()
 
     app = WorkerApp(

@@ -22,7 +22,7 @@ from connectors.settings import Settings
 from pipeline.changelog import HEADER
 from pipeline.dead_letters import cleared_letter
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
-from schemas.topics import DEAD_LETTERS, TOTALS
+from schemas.topics import DEAD_LETTERS, RAW_EVENTS, TOTALS
 
 STORE_BATCH = 20_000
 Output = tuple[str, bytes | None, bytes]
@@ -111,8 +111,9 @@ async def _rebuild_one(
     rows.update(taken.rows)
     rows.update(dict.fromkeys((key for key in old.keys if key not in rows), None))
     if differing:
+        kind = "tick" if old.stage.source == RAW_EVENTS else "report_complete"
         checkpoint = CheckpointOut(
-            1, "rebuild", old.stage.source, old.partition, taken.upto, fresh.generation, fresh.clock_ms
+            1, kind, old.stage.source, old.partition, taken.upto, fresh.generation, fresh.clock_ms
         )
         differing.append((TOTALS, None, encode_checkpoint(checkpoint)))
     outputs = [*refused, *_cleared(old, letters, refused), *differing]

@@ -17,7 +17,9 @@ from agents.batches import Batches, send_batches
 from agents.restore import Held, restore
 from agents.stage import Stage
 from connectors import telemetry
+from connectors.kafka import partition_of
 from pipeline.errors import Misconfigured
+from schemas.topics import REKEYED
 
 MAX_PENDING = 50_000  # rows that wait for a flush before the agent waits for one
 REST_PER_WORK, LONGEST_REST_S = 4.0, 1.0
@@ -41,11 +43,12 @@ class Shell:
         topic_ids: Mapping[str, str],
         consumer_config: Mapping[str, Any],
         session_s: float,
+        partitions: int,
         reach: Callable[[str], None],
     ) -> None:
         self.stages = {stage.source: stage for stage in stages}
         self._topic_ids, self._consumer_config = topic_ids, consumer_config
-        self._session_s = session_s
+        self._session_s, self._partitions = session_s, partitions
         self._reach = reach
         self._held: dict[tuple[str, int], Held] = {}
         self._flushing = {stage.source: asyncio.Lock() for stage in stages}
@@ -110,7 +113,8 @@ class Shell:
                 change = held.state.take()
                 taken.append((held, events))
                 for name, key, value in change.outputs:
-                    outputs.setdefault((name, number), []).append((key, value))
+                    partition = partition_of(key or b"", self._partitions) if name in REKEYED else number
+                    outputs.setdefault((name, partition), []).append((key, value))
                 if change.rows:
                     rows[held.stage.changelog, number] = list(held.changelog.write(change.rows))
                 self._report(held)

@@ -1,5 +1,5 @@
 """The source topics of the stages, for those who only need the names."""
 
-from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS, TOTALS
+from schemas.topics import BUDGET_DAYS, RAW_EVENTS, RAW_GOOGLE_ADS, TOTALS
 
-SOURCES: tuple[str, ...] = (RAW_EVENTS, RAW_GOOGLE_ADS, TOTALS)
+SOURCES: tuple[str, ...] = (RAW_EVENTS, RAW_GOOGLE_ADS, TOTALS, BUDGET_DAYS)

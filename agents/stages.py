@@ -6,12 +6,15 @@ from agents.stage import Stage
 from connectors.settings import Settings
 from pipeline.alerts.judge import Judge
 from pipeline.alerts.rule_file import rules_from_toml
+from pipeline.alerts.shared_budget_state import SharedBudgets
 from pipeline.codes import Stage as StageName
 from pipeline.counted import CountedState
 from pipeline.reported import ReportedState
 from schemas.topics import (
+    BUDGET_DAYS,
     RAW_EVENTS,
     RAW_GOOGLE_ADS,
+    STATE_BUDGETS,
     STATE_COUNTED,
     STATE_JUDGE,
     STATE_REPORTED,
@@ -39,8 +42,14 @@ def build_stages(settings: Settings) -> tuple[Stage, ...]:
             rules, partition, project_of=settings.project_of, topic_id=topic_id, link_base=settings.worker.link_base
         )
 
+    def budgets(partition: int, topic_id: str, generation: int) -> SharedBudgets:
+        return SharedBudgets(
+            rules, partition, project_of=settings.project_of, topic_id=topic_id, link_base=settings.worker.link_base
+        )
+
     return (
         Stage("counted", StageName.AGGREGATE, RAW_EVENTS, STATE_COUNTED, counted),
         Stage("reported", StageName.AGGREGATE, RAW_GOOGLE_ADS, STATE_REPORTED, reported),
         Stage("judge", StageName.JUDGE, TOTALS, STATE_JUDGE, judge),
+        Stage("budgets", StageName.JUDGE, BUDGET_DAYS, STATE_BUDGETS, budgets),
     )

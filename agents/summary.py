@@ -9,6 +9,7 @@ from agents.local_stack import LocalStack
 from agents.tail import Seen
 from connectors.clickhouse.client import connected, rows
 from connectors.clickhouse.verify import verify
+from connectors.local.supervisor import PartState
 from connectors.settings import Settings
 from schemas.tables import TABLES
 from schemas.topics import ALERT_TOPICS, TOTALS
@@ -18,6 +19,7 @@ def summary(
     stack: LocalStack, seen: Seen, *, stop: threading.Event, limit_s: float, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """The one JSON object of `pulse up --duration`; `verify.ok` says whether the recount agrees."""
+    parts = stack.supervisor.status()
     say("ending the sources")
     stack.stop_sources()
     say("waiting until everything is counted and stored")
@@ -32,6 +34,8 @@ def summary(
         "dead_letters": counts["rows"].get("dead_letters", 0),
         "clickhouse_rows": counts["rows"],
         "latency_ms": {"p50": seen.percentile(0.5), "p99": seen.percentile(0.99)},
+        "restarts": {part.name: part.restarts for part in parts if part.restarts},
+        "not_running": [part.name for part in parts if part.state is not PartState.RUNNING],
         "verify": {**checked, "drained": arrived, "ok": bool(checked["ok"] and arrived)},
     }
 

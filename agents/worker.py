@@ -25,6 +25,7 @@ def run_worker(settings: Settings, clock: Clock) -> int:
         topic_ids=topic_ids(settings, sorted(names)),
         consumer_config=consumer_config(settings),
         session_s=settings.worker.session_s,
+        partitions=settings.partitions,
         reach=failpoints(settings.worker.failpoints),
     )
     loop = asyncio.new_event_loop()

@@ -1,264 +1,223 @@
-"""The loop of every reporting source: rows to the raw topic, acks, vanished rows, completion, cursor, feed health.
+"""The loop of every reporting source: which account is read when, what is tried again, who rests, what is said.
 
-At least once, and harmless twice: the cursor moves only behind acknowledged records, and the same row read again is the
-same revision. One account's failure neither stops nor rewinds the others.
+Every account runs by itself: a failing one neither stops nor rewinds nor delays the others. What a person must mend
+stops the account with a sentence that says how; it is tried again once an hour, because access may be given elsewhere.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
-from uuid import uuid4
-from zoneinfo import ZoneInfo
-
-import msgspec
-import orjson
-from aiokafka import AIOKafkaProducer
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from connectors import telemetry
 from connectors.clock import Clock
-from connectors.cursors import Cursors
-from connectors.lookback import Lookback
+from connectors.feeds import Feeds
+from connectors.outgoing import ProducerLost
+from connectors.reading import ReportReader
 from connectors.retry import Stopped, retrying
-from connectors.settings import Settings
-from connectors.source import Account, Row, Source
-from pipeline.codes import Stage
+from connectors.source import Source
+from pipeline.codes import MisconfiguredCode, Stage
 from pipeline.errors import Misconfigured, PipelineError, Transient
-from schemas.feed import FeedHealth, FeedState
-from schemas.raw import RawKind, Report
-from schemas.topics import FEEDS
+from schemas.raw import Report
 
+T = TypeVar("T")
 ACCOUNTS_AT_ONCE = 4
 ATTEMPTS = 6  # of one read, before the account waits for the next run
+PATIENCE_S = 60.0  # what is to be asked again later than this is left to a later run
+REST_S = 3600.0  # pulse seconds, of an account that a person must look at
+SHOWN = 3  # failing feeds in the health of the process
 log = telemetry.log(__name__)
 
 
-@dataclass(slots=True)
-class _Read:
-    """One run over one (account, report)."""
+class _Later(PipelineError):
+    """The platform names a time to come back that is too far away to wait for. `rest_s`: pulse seconds."""
 
-    account: Account
-    report: Report
-    since: date
-    until: date
-    fetched_at_ms: int
-    run_id: str
-    names: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # date -> names of its rows
-    acks: list[Any] = field(default_factory=list)
-    rows: int = 0
-    vanished: int = 0
+    def __init__(self, failure: Transient, rest_s: float) -> None:
+        super().__init__(failure.code, f"{failure.detail}; asked again in {rest_s:.0f} s")
+        self.rest_s = rest_s
 
 
 class SourceRunner:
     """Runs one source over all its accounts. `stop` ends waits; a read under way is given up without its cursor."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        clock: Clock,
-        source: Source,
-        producer: AIOKafkaProducer,
-        cursors: Cursors,
-        lookback: Lookback,
-        stop: asyncio.Event,
-    ) -> None:
-        self._settings, self._clock, self._source = settings, clock, source
-        self._producer, self._cursors, self._lookback = producer, cursors, lookback
-        self._stop = stop
-        self._stopped: dict[str, str] = {}  # account -> why a person must act
+    def __init__(self, clock: Clock, source: Source, reader: ReportReader, feeds: Feeds, stop: asyncio.Event) -> None:
+        self._clock, self._source, self._reader, self._feeds, self._stop = clock, source, reader, feeds, stop
         self._turns = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._rests_until_ms: dict[str, int] = {}  # account, "" for the source as a whole
+        self._failing: dict[tuple[str, str], str] = {}  # (account, report) -> why
+        self._notice: str | None = None
+        self._read_any = False
+
+    @property
+    def failing(self) -> dict[tuple[str, str], str]:
+        """(account, report) -> why, of everything whose last read failed. Account "": the list of accounts."""
+        return dict(self._failing)
 
     async def run(self, interval_s: float) -> None:
-        """Every `interval_s` pulse seconds until told to stop."""
-        while not self._stop.is_set():
-            started_ms = self._clock.now_ms()
-            await self.run_once()
-            left_s = interval_s - (self._clock.now_ms() - started_ms) / 1000
-            try:
-                await asyncio.wait_for(self._stop.wait(), max(0.05, self._clock.real_seconds(left_s)))
-            except TimeoutError:
-                continue
+        """A run every `interval_s` pulse seconds until told to stop. Raises ProducerLost."""
+        stopping = asyncio.ensure_future(self._stop.wait())
+        try:
+            while not self._stop.is_set():
+                next_ms = self._clock.now_ms() + interval_s * 1000
+                await self._start_accounts()
+                while not self._stop.is_set() and (left_ms := next_ms - self._clock.now_ms()) > 0:
+                    left_s = self._clock.real_seconds(left_ms / 1000)
+                    await asyncio.wait(
+                        {stopping, *self._running.values()}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    self._collect()
+        finally:
+            await self._end(stopping)
 
     async def run_once(self) -> None:
-        """One run over every account that is not stopped."""
+        """One run over every account, to its end. Raises ProducerLost."""
         try:
-            accounts = await self._patiently(self._source.accounts)
-        except (Stopped, PipelineError) as error:
-            await self._report_failure("", error)
+            await self._start_accounts()
+            while self._running:
+                await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
+                self._collect()
+        finally:
+            await self._end()
+
+    # -- accounts --------------------------------------------------------------------------------------------
+
+    async def _start_accounts(self) -> None:
+        """A task for every account that neither runs nor rests."""
+        self._look_ahead()
+        if self._rests(""):
             return
-        await asyncio.gather(*(self._run_account(account) for account in accounts))
-        telemetry.health.set("source", ok=True)
+        try:
+            account_ids = await self._patiently(self._source.account_ids)
+        except Stopped:
+            return
+        except ProducerLost:
+            raise
+        except PipelineError as error:
+            await self._all_fail(error)
+            return
+        self._failing.pop(("", ""), None)
+        for account_id in account_ids:
+            if account_id not in self._running and not self._rests(account_id):
+                self._running[account_id] = asyncio.ensure_future(self._run_account(account_id))
 
-    async def _run_account(self, account: Account) -> None:
-        async with self._turns:
-            if account.account_id in self._stopped or self._stop.is_set():
+    def _collect(self) -> None:
+        """Forgets the accounts that are through; raises what ended one otherwise than by itself."""
+        for account_id, task in list(self._running.items()):
+            if task.done():
+                del self._running[account_id]
+                task.result()
+
+    async def _end(self, *more: asyncio.Future[Any]) -> None:
+        ending: list[asyncio.Future[Any]] = [*self._running.values(), *more]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        self._running.clear()
+
+    def _rests(self, account_id: str) -> bool:
+        return self._clock.now_ms() < self._rests_until_ms.get(account_id, 0)
+
+    async def _run_account(self, account_id: str) -> None:
+        """Its reports, one after another. A report that fails does not keep the later ones from being read."""
+        try:
+            account = await self._patiently(lambda: self._source.account(account_id))
+        except Stopped:
+            return
+        except ProducerLost:
+            raise
+        except PipelineError as error:
+            await self._fails(account_id, list(self._source.reports), error)
+            return
+        for report in self._source.reports:
+            try:
+                read = await self._patiently(lambda report=report: self._reader.read(account, report))  # type: ignore[misc]
+            except Stopped:
                 return
-            for report in self._source.reports:
-                try:
-                    await self._patiently(lambda report=report: self._read(account, report))
-                except (Stopped, PipelineError) as error:
-                    await self._report_failure(account.account_id, error, report)
+            except ProducerLost:
+                raise
+            except PipelineError as error:
+                alone = not self._stops_account(error)
+                await self._fails(account_id, [report] if alone else list(self._source.reports), error)
+                if not alone:
                     return
+                continue
+            self._failing.pop((account_id, str(report)), None)
+            self._read_any = True
+            await self._feeds.ok(read)
+            self._say_health()
 
-    async def _patiently(self, call: Any) -> Any:
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Tries again in place while that takes no longer than `PATIENCE_S` each time; waits outside of its turn."""
+
+        async def in_turn() -> T:
+            async with self._turns:
+                try:
+                    return await call()
+                except Transient as failure:
+                    if (failure.retry_after_s or 0.0) > PATIENCE_S:
+                        raise _Later(failure, failure.retry_after_s or 0.0) from None
+                    raise
+
         def told(failure: Transient, wait_s: float) -> None:
             telemetry.retried(Stage.SOURCE, failure.code)
             log.info("asking again", source=self._source.name, code=failure.code, wait_s=round(wait_s, 2))
 
-        return await retrying(call, stop=self._stop, attempts=ATTEMPTS, on_retry=told)
+        return await retrying(in_turn, stop=self._stop, attempts=ATTEMPTS, on_retry=told)
 
-    # -- one report ------------------------------------------------------------------------------------------
+    # -- what is said ----------------------------------------------------------------------------------------
 
-    async def _read(self, account: Account, report: Report) -> None:
-        cursor = self._cursors.get(self._name(account, report)) or {}
-        now_ms = self._clock.now_ms()
-        today = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(account.zone)).date()
-        daily_ms, monthly_ms = cursor.get("daily_ms"), cursor.get("monthly_ms")
-        since = self._lookback.since(report, today, now_ms, daily_ms=daily_ms, monthly_ms=monthly_ms)
-        if report is Report.ENTITY:
-            since = today
-        read = _Read(account, report, since, today, now_ms, uuid4().hex[:12])
-        async for page in self._source.pages(account, report, since, today):
-            for row in page:
-                await self._produce(read, RawKind.ROW, row)
-        if report is not Report.ENTITY:
-            await self._produce_vanished(read)
-        await self._settle(read)
-        await self._produce_complete(read)
-        await self._save(read, cursor)
-        await self._publish_health(account.account_id, report, FeedState.OK, read=read)
+    @staticmethod
+    def _stops_account(error: PipelineError) -> bool:
+        """A report that is refused as such stops alone."""
+        return isinstance(error, _Later) or (isinstance(error, Misconfigured) and error.code != MisconfiguredCode.QUERY)
 
-    async def _produce(self, read: _Read, kind: RawKind, row: Row) -> None:
-        body = self._envelope(read, kind, row=msgspec.Raw(row.body))
-        read.names[row.date].add(row.name)
-        read.rows += 1
-        read.acks.append(
-            await self._producer.send(
-                self._source.topic, body, key=row.campaign_key.encode(), timestamp_ms=read.fetched_at_ms
+    async def _all_fail(self, error: PipelineError) -> None:
+        """The list of accounts cannot be had: none of those we know is read, and each feed says so."""
+        self._rest("", error)
+        self._note("", "", error)
+        for account_id in sorted(self._reader.known_accounts() - set(self._running)) or [""]:
+            await self._publish(account_id, list(self._source.reports), error)
+
+    async def _fails(self, account_id: str, reports: list[Report], error: PipelineError) -> None:
+        if self._stops_account(error):
+            self._rest(account_id, error)
+        for report in reports:
+            self._note(account_id, str(report), error)
+        await self._publish(account_id, reports, error)
+
+    async def _publish(self, account_id: str, reports: list[Report], error: PipelineError) -> None:
+        for report in reports:
+            await self._feeds.failing(
+                account_id,
+                report,
+                error.detail or str(error),
+                stopped=isinstance(error, Misconfigured),
+                last_read_ms=self._reader.last_read_ms(account_id, report),
             )
-        )
-        telemetry.received(Stage.SOURCE)
 
-    def _envelope(self, read: _Read, kind: RawKind, **more: Any) -> bytes:
-        return msgspec.json.encode(
-            {
-                "v": 1,
-                "source": self._source.name,
-                "kind": str(kind),
-                "report": str(read.report),
-                "api_version": self._source.api_version,
-                "account_id": read.account.account_id,
-                "fetched_at_ms": read.fetched_at_ms,
-                "run_id": read.run_id,
-                **more,
-            }
-        )
+    def _rest(self, account_id: str, error: PipelineError) -> None:
+        rest_s = error.rest_s if isinstance(error, _Later) else REST_S if isinstance(error, Misconfigured) else 0.0
+        self._rests_until_ms[account_id] = self._clock.now_ms() + int(rest_s * 1000)
 
-    async def _produce_vanished(self, read: _Read) -> None:
-        """What an earlier run returned for these days and this one did not, stands at zero from now on."""
-        gone: list[tuple[str, str]] = []
-        for day in _days(read.since, read.until):
-            before = self._cursors.get(self._name(read.account, read.report, day)) or []
-            gone += [(day, name) for name in before if name not in read.names[day]]
-        for day, name in gone:
-            row = self._source.vanished(read.account, read.report, day, name)
-            body = self._envelope(read, RawKind.VANISHED, row=msgspec.Raw(row.body))
-            read.acks.append(
-                await self._producer.send(
-                    self._source.topic, body, key=row.campaign_key.encode(), timestamp_ms=read.fetched_at_ms
-                )
-            )
-        read.vanished = len(gone)
+    def _note(self, account_id: str, report: str, error: PipelineError) -> None:
+        """Logged once, not in every run."""
+        detail = error.detail or str(error)
+        if self._failing.get((account_id, report)) != detail:
+            self._failing[account_id, report] = detail
+            said = "a person must act" if isinstance(error, Misconfigured) else "given up until a later run"
+            log.warning(said, source=self._source.name, account=account_id, report=report, detail=detail)
+        self._say_health()
 
-    async def _settle(self, read: _Read) -> None:
-        acks, read.acks = read.acks, []
-        await asyncio.gather(*acks)
-        telemetry.emitted(Stage.SOURCE, read.rows)
+    def _say_health(self) -> None:
+        """Ready as long as anything is read; the feeds that are not are named."""
+        shown = [f"{' '.join(filter(None, place))}: {why}" for place, why in sorted(self._failing.items())[:SHOWN]]
+        ok = not self._failing or (self._read_any and ("", "") not in self._failing)
+        telemetry.health.set("source", ok=ok, detail="; ".join(shown))
 
-    async def _produce_complete(self, read: _Read) -> None:
-        body = self._envelope(
-            read,
-            RawKind.REPORT_COMPLETE,
-            since=str(read.since),
-            until=str(read.until),
-            rows=read.rows,
-            zone=read.account.zone,
-        )
-        for partition in range(self._settings.partitions):
-            read.acks.append(
-                await self._producer.send(
-                    self._source.topic, body, partition=partition, timestamp_ms=read.fetched_at_ms
-                )
-            )
-        acks, read.acks = read.acks, []
-        await asyncio.gather(*acks)
-
-    async def _save(self, read: _Read, cursor: Mapping[str, Any]) -> None:
-        account, report = read.account, read.report
-        for day in _days(read.since, read.until):
-            name, found = self._name(account, report, day), sorted(read.names[day])
-            if report is not Report.ENTITY and (self._cursors.get(name) or []) != found:
-                await self._cursors.save(name, found)
-        oldest = str(read.until - self._longest)
-        for name in self._cursors.names(self._name(account, report) + "|"):
-            if name.rpartition("|")[2] < oldest:
-                await self._cursors.save(name, None)
-        span = (read.until - read.since).days
-        daily_ms = read.fetched_at_ms if span >= self._lookback.daily else cursor.get("daily_ms")
-        monthly_ms = read.fetched_at_ms if span >= self._lookback.monthly else cursor.get("monthly_ms")
-        if daily_ms is None:
-            daily_ms = read.fetched_at_ms
-        done = {"daily_ms": daily_ms, "monthly_ms": monthly_ms, "read_ms": read.fetched_at_ms}
-        await self._cursors.save(self._name(account, report), done)
-
-    @property
-    def _longest(self) -> Any:
-        return date.resolution * (self._lookback.monthly + 2)
-
-    def _name(self, account: Account, report: Report, day: str = "") -> str:
-        name = f"{self._source.name}|{account.account_id}|{report}"
-        return f"{name}|{day}" if day else name
-
-    # -- feed health -----------------------------------------------------------------------------------------
-
-    async def _report_failure(self, account_id: str, error: Exception, report: Report | None = None) -> None:
-        if isinstance(error, Stopped):
-            return
-        detail = str(error)
-        state = FeedState.FAILING
-        if isinstance(error, Misconfigured):
-            state = FeedState.STOPPED
-            self._stopped[account_id] = detail
-            log.error("a person must act", source=self._source.name, account=account_id, detail=detail)
-        else:
-            log.warning("read given up until the next run", source=self._source.name, account=account_id, detail=detail)
-        telemetry.health.set("source", ok=state is not FeedState.STOPPED, detail=detail)
-        for name in [report] if report is not None else self._source.reports:
-            await self._publish_health(account_id, name, state, detail=detail)
-
-    async def _publish_health(
-        self, account_id: str, report: Report, state: FeedState, *, read: _Read | None = None, detail: str = ""
-    ) -> None:
-        name = f"{self._source.name}|{account_id}|{report}"
-        last_ms = (self._cursors.get(name) or {}).get("read_ms")
-        health = FeedHealth(
-            source=self._source.name,
-            account_id=account_id,
-            report=str(report),
-            state=state,
-            at_ms=self._clock.now_ms(),
-            last_ok_ms=last_ms,
-            read_until_ms=last_ms,
-            rows=read.rows if read else 0,
-            vanished=read.vanished if read else 0,
-            detail=detail,
-        )
-        await self._producer.send_and_wait(FEEDS, orjson.dumps(health.model_dump(mode="json")), key=name.encode())
-        if read is not None:
-            telemetry.feed_age_s(self._source.name, account_id, str(report))
-
-
-def _days(since: date, until: date) -> list[str]:
-    return [str(since + date.resolution * number) for number in range((until - since).days + 1)]
+    def _look_ahead(self) -> None:
+        notice = self._source.notice(datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date())
+        if notice is not None and notice != self._notice:
+            log.warning("look ahead", source=self._source.name, detail=notice)
+        self._notice = notice
+        telemetry.health.set("api version", ok=notice is None, detail=notice or "", required=False)

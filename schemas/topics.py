@@ -60,11 +60,15 @@ ALERTS_BUDGET = "alerts.budget"
 ALERTS_THRESHOLD = "alerts.threshold"
 ALERTS_ANOMALY = "alerts.anomaly"
 EVENTS_CAMPAIGN = "events.campaign"
+BUDGET_DAYS = "budget_days.v1"
+STATE_BUDGETS = "state.budgets.v1"
 STATE_REPORTED = "state.reported.v1"
 STATE_COUNTED = "state.counted.v1"
 STATE_JUDGE = "state.judge.v1"
 CURSORS = "cursors.v1"
 
+# Written to the partition of their key; every other output goes to the partition of its state.
+REKEYED: frozenset[str] = frozenset({BUDGET_DAYS})
 ALERT_TOPICS: tuple[str, ...] = (ALERTS_BUDGET, ALERTS_THRESHOLD, ALERTS_ANOMALY)
 
 TOPICS: tuple[Topic, ...] = (
@@ -78,6 +82,8 @@ TOPICS: tuple[Topic, ...] = (
     _topic(ALERTS_THRESHOLD, "campaign key", "threshold alerts", Alert, _LOG, public=True),
     _topic(ALERTS_ANOMALY, "campaign key", "anomaly alerts", Alert, _LOG, public=True),
     _topic(EVENTS_CAMPAIGN, "campaign key", "the four public event shapes", None, _LOG, public=True),
+    _topic(BUDGET_DAYS, "platform:account:budget:id", "days under a shared budget, keyed by budget", None, _LOG),
+    _topic(STATE_BUDGETS, "row key|assignment", "changelog of shared budgets", None, _STATE),
     _topic(STATE_REPORTED, "row key|assignment", "changelog of reported rows", None, _STATE),
     _topic(STATE_COUNTED, "row key|assignment", "changelog of counted rows", None, _STATE),
     _topic(STATE_JUDGE, "row key|assignment", "changelog of the judge", None, _STATE),

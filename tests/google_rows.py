@@ -18,8 +18,17 @@ class GoogleRows:
         self._partitions = partitions
         self._customer = {"id": ACCOUNT, "timeZone": zone, "currencyCode": currency}
 
-    def entity(self, campaign: str, *, budget_micros: int, at_ms: int, status: str = "ENABLED") -> None:
-        budget = {"id": f"b{campaign}", "amountMicros": str(budget_micros), "period": "DAILY", "referenceCount": "1"}
+    def entity(
+        self, campaign: str, *, budget_micros: int, at_ms: int, status: str = "ENABLED", shared: str | None = None
+    ) -> None:
+        """`shared`: id of a budget that other campaigns have as well."""
+        budget = {
+            "id": shared or f"9{campaign}",
+            "amountMicros": str(budget_micros),
+            "period": "DAILY",
+            "explicitlyShared": shared is not None,
+            "referenceCount": "1" if shared is None else "2",
+        }
         row = {"campaign": {"id": campaign, "name": f"Campaign {campaign}", "status": status}, "campaignBudget": budget}
         self._row("entity", campaign, row, at_ms)
 

@@ -32,4 +32,7 @@ def google_ads(
         raise Misconfigured(
             MisconfiguredCode.SETTING, "google_ads.enabled is false: set PULSE_GOOGLE_ADS__ENABLED=true and credentials"
         )
-    asyncio.run(run_source(settings, Clock.from_environment(os.environ), "google-ads", once=once))
+    whole = asyncio.run(run_source(settings, Clock.from_environment(os.environ), "google-ads", once=once))
+    if once and not whole:
+        typer.echo("Not every report could be read; the log and feeds.v1 say why.", err=True)
+        raise typer.Exit(1)

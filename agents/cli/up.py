@@ -56,7 +56,7 @@ def up(
         stack.close()
     if result is not None:
         _print(result, as_json=as_json)
-        raise typer.Exit(0 if result["verify"]["ok"] else 1)
+        raise typer.Exit(0 if result["verify"]["ok"] and not result["not_running"] else 1)
 
 
 def _run(stack: LocalStack, tail: Tail, console: Console, stop: threading.Event, limit_s: float | None) -> None:

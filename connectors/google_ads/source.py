@@ -110,11 +110,10 @@ class GoogleAdsSource:
             raise Misconfigured(
                 MisconfiguredCode.SETTING, "set google_ads.accounts, or google_ads.login_customer_id to their manager"
             )
-        async for raw in self._rows(manager, ACCOUNTS):
-            client = _read(_client, raw).customer_client
-            if not client.manager:
-                self._known[client.id] = Account(client.id, client.time_zone, client.currency_code)
-        return list(self._known)
+        listed = [_read(_client, raw).customer_client async for raw in self._rows(manager, ACCOUNTS)]
+        found = {one.id: Account(one.id, one.time_zone, one.currency_code) for one in listed if not one.manager}
+        self._known |= found
+        return list(found)
 
     async def account(self, account_id: str) -> Account:
         """Zone and currency of an account never change: asked once."""
@@ -201,13 +200,15 @@ def _row(account: Account, report: Report, body: bytes) -> Row:
     except msgspec.ValidationError:
         return Row(campaign_key(Platform.GOOGLE_ADS, account.account_id, ""), "", "", body)
     key = campaign_key(Platform.GOOGLE_ADS, named.customer.id, named.campaign.id)
-    segments = named.segments
-    if segments is None or not _IS_DATE(segments.date) or (report is Report.CAMPAIGN_HOUR and segments.hour is None):
+    date = named.segments.date if named.segments else ""
+    parts = [named.campaign.id, "", "", ""]
+    if report is Report.AD_DAY:
+        parts[1:3] = named.ad_group.id if named.ad_group else "?", named.ad_group_ad.ad.id if named.ad_group_ad else "?"
+    if report is Report.CAMPAIGN_HOUR:
+        parts[3] = str(named.segments.hour if named.segments else None)
+    if not _IS_DATE(date) or not all(part.isdigit() for part in parts if part):
         return Row(key, "", "", body)
-    ad_group = named.ad_group.id if report is Report.AD_DAY and named.ad_group else ""
-    ad = named.ad_group_ad.ad.id if report is Report.AD_DAY and named.ad_group_ad else ""
-    hour = str(segments.hour) if report is Report.CAMPAIGN_HOUR else ""
-    return Row(key, segments.date, f"{named.campaign.id}|{ad_group}|{ad}|{hour}", body)
+    return Row(key, date, "|".join(parts), body)
 
 
 def _read(decode: Callable[[bytes | msgspec.Raw], T], body: bytes | msgspec.Raw) -> T:

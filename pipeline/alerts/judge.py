@@ -26,7 +26,7 @@ from pipeline.errors import BadRecord
 from pipeline.state import SourceRecord, Taken
 from pipeline.versions import order_of
 from schemas.rule import Rule
-from schemas.topics import DEAD_LETTERS, EVENTS_CAMPAIGN, TOTALS
+from schemas.topics import BUDGET_DAYS, DEAD_LETTERS, EVENTS_CAMPAIGN, TOTALS
 from schemas.window import Basis, Window
 
 BASIS_OF = {"report_complete": str(Basis.REPORTED), "tick": str(Basis.COUNTED)}  # kind of a checkpoint -> basis
@@ -126,6 +126,9 @@ class Judge:
         self._dirty[total.basis].add(campaign.key)
         self._changed[campaign.key] = None
         self._publish(campaign, total.basis, state.days, taken)
+        if is_day and total.budget_shared and total.daily_budget_micros:
+            budget = f"{':'.join(campaign.identity[:2])}:budget:{total.budget_id}"
+            self._outputs.append((BUDGET_DAYS, budget.encode(), value))
         return None
 
     def _checkpoint(self, record: SourceRecord, value: bytes) -> DropReason | None:

@@ -30,6 +30,7 @@ class TotalIn(msgspec.Struct, gc=False):
     version: int
     campaign_name: str = ""
     daily_budget_micros: int | None = None
+    budget_id: str | None = None
     budget_shared: bool = False
 
 

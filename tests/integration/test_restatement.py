@@ -17,6 +17,7 @@ from tests.system import System, system
 SCHEMAS = Path(__file__).parents[2] / "schemas" / "json"
 BUDGET = 100_000_000
 BELOW, ABOVE = "700001", "700002"
+SHARING = ("700003", "700007")  # of different partitions
 
 
 def at(text: str) -> int:
@@ -39,6 +40,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         rows.day(BELOW, "2026-11-18", at_ms=at("2026-11-20 09:00"), spend_micros=70_000_000)
         rows.day(ABOVE, "2026-11-18", at_ms=at("2026-11-20 09:00"), spend_micros=115_000_000)
         rows.complete("campaign_day", "2026-11-18", "2026-11-20", at_ms=at("2026-11-20 09:00"))
+        for campaign in SHARING:
+            rows.entity(campaign, budget_micros=BUDGET, at_ms=at("2026-11-18 08:00"), shared="500")
+            rows.day(campaign, "2026-11-18", at_ms=at("2026-11-18 20:00"), spend_micros=60_000_000)
+            rows.day(campaign, "2026-11-18", at_ms=at("2026-11-19 09:00"), spend_micros=60_000_000)
+        rows.day(SHARING[1], "2026-11-18", at_ms=at("2026-11-20 09:00"), spend_micros=30_000_000)
         running.produce(rows.take())
         running.drain()
         yield running
@@ -72,6 +78,15 @@ def test_the_view_as_known_at_shows_both_days(running: System) -> None:
         for moment in ("2026-11-18 10:00:00", "2026-11-19 12:00:00", "2026-11-20 12:00:00")
     ]
     assert figures == [80_000_000, 140_000_000, 70_000_000]
+
+
+def test_a_shared_budget_is_judged_on_the_sum_of_its_campaigns_and_no_campaign_alone(running: System) -> None:
+    assert transitions(running, "budget-500") == [
+        ("firing", None, 120.0),
+        ("resolved", None, 120.0),
+        ("retracted", 120.0, 90.0),
+    ]
+    assert [transitions(running, campaign) for campaign in SHARING] == [[], []]
 
 
 def validator(topic: str) -> Draft202012Validator:

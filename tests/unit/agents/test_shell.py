@@ -93,7 +93,7 @@ def held(partition: int = 0) -> Held:
 async def started(
     producer: FakeProducer, *, session_s: float = 10, reach: Callable[[str], None] = lambda _: None, partitions: int = 1
 ) -> Shell:
-    made = Shell((STAGE,), topic_ids={SOURCE: "id"}, consumer_config={}, session_s=session_s, reach=reach)
+    made = Shell((STAGE,), topic_ids={SOURCE: "id"}, consumer_config={}, session_s=session_s, partitions=4, reach=reach)
     await made.start(producer)
     made._held = {(SOURCE, number): held(number) for number in range(partitions)}
     return made
