@@ -36,6 +36,7 @@ __all__ = [
     "retried",
     "serve_health",
     "sink_age_s",
+    "unknown_field",
 ]
 
 REGISTRY = CollectorRegistry(auto_describe=True)
@@ -49,6 +50,9 @@ _DROPPED = Counter(
 )
 _DEAD = Counter("pulse_records_dead_lettered", "Records that could not go on.", ["stage", "code"], registry=REGISTRY)
 _RETRIED = Counter("pulse_retries", "Calls that failed and were tried again.", ["stage", "code"], registry=REGISTRY)
+_UNKNOWN = Counter(
+    "pulse_unknown_fields", "Names of fields that nothing reads, each once.", ["stage"], registry=REGISTRY
+)
 _EVENT_LAG = Gauge(
     "pulse_event_lag_seconds", "Now minus the time of the newest record dealt with.", ["stage"], registry=REGISTRY
 )
@@ -91,6 +95,12 @@ def dead_lettered(stage: str, code: str, n: int = 1) -> None:
 def retried(stage: str, code: str, n: int = 1) -> None:
     """A Transient that was waited for; it is no outcome of a record and stands outside the balance."""
     _RETRIED.labels(Stage(stage), TransientCode(code)).inc(n)
+
+
+def unknown_field(stage: str, name: str) -> None:
+    """A name that came for the first time; it is no label, because a sender can make up any."""
+    _UNKNOWN.labels(Stage(stage)).inc()
+    log(__name__).info("unknown field", stage=str(stage), field=name)
 
 
 def event_lag_s(stage: str, s: float) -> None:

@@ -18,6 +18,7 @@ from connectors.settings import IntakeSettings
 from pipeline import events
 from pipeline.codes import BadRecordCode, Stage
 from pipeline.errors import BadRecord, Transient
+from pipeline.unknown_fields import UnknownFields
 from schemas.event import Event
 
 ACK_WAIT_S = 10.0
@@ -34,6 +35,7 @@ def create_app(
     """`now_ms` is the time of receipt, Unix ms: the Kafka timestamp of what is taken."""
     app = FastAPI(title="Campaign Pulse event intake", version="1", docs_url=None, redoc_url=None)
     reader = BodyReader(settings.max_body_bytes)
+    unknown = UnknownFields(Event.model_fields)
 
     @app.post("/v1/events", status_code=202, responses=_RESPONSES, openapi_extra=_REQUEST_BODY)
     async def post_events(request: Request) -> Response:
@@ -45,6 +47,9 @@ def create_app(
             body = await reader.read(request)
             lines = request.headers.get("content-type", "").partition(";")[0].strip().lower() in LINES
             good, rejected = _sorted(events_of(body, lines=lines), now_ms(), settings.max_event_bytes)
+            for _, value, _ in good:
+                for name in unknown.new_in(value):
+                    telemetry.unknown_field(Stage.INTAKE, name)
             await _take(stream, good, ack_wait_s)
         except RefusedRequest as refused:
             return refused.response()

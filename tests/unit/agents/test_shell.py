@@ -12,6 +12,7 @@ from agents.restore import Held
 from agents.shell import EXIT_BUG, EXIT_MISCONFIGURED, Shell
 from agents.stage import Stage
 from connectors import telemetry
+from connectors.kafka import partition_of
 from pipeline.changelog import HEADER, SEPARATOR, Changelog
 from pipeline.codes import Stage as Label
 from pipeline.errors import Misconfigured
@@ -121,6 +122,16 @@ async def test_every_partition_writes_to_its_own() -> None:
     await shell.count(SOURCE, Event(producer.steps, 0, partition=1))
     await shell.flush(SOURCE)
     assert set(producer.written) == {(OUT, 1), (CHANGELOG, 1)}
+
+
+async def test_an_output_of_a_rekeyed_topic_goes_where_its_key_belongs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell_module, "REKEYED", frozenset({OUT}))
+    producer = FakeProducer()
+    shell = await started(producer, partitions=2)
+    await shell.count(SOURCE, Event(producer.steps, 0, partition=1))
+    await shell.flush(SOURCE)
+    assert set(producer.written) == {(OUT, partition_of(b"k", 4)), (CHANGELOG, 1)}
+    assert partition_of(b"k", 4) != 1
 
 
 async def test_the_places_of_a_flush_are_passed_in_order() -> None:
