@@ -109,7 +109,7 @@ def consume(running: System, *topics: str) -> list[tuple[str, bytes, dict[str, A
             continue
         assert message.error() is None
         found.append((message.topic() or "", message.key() or b"", json.loads(message.value() or b"")))
-        quiet = 0 if len(found) < 4 else quiet + 1
+        quiet = 0
     consumer.close()
     return found
 

@@ -143,16 +143,16 @@ class Parts:
     def __post_init__(self) -> None:
         Now.at_ms = NOW_MS
         clock = Now(0, 0, 1000.0)
-        self.cursors = Cursors(self.producer, self.saved)  # type: ignore[arg-type]
+        self.cursors = Cursors(self.producer, self.saved)
         self.reader = ReportReader(
             self.source,
             clock,
-            self.producer,  # type: ignore[arg-type]
+            self.producer,
             self.cursors,
             Lookback(1, 7, 30),
             partitions=PARTITIONS,
         )
-        feeds = Feeds(self.source.name, clock, self.producer)  # type: ignore[arg-type]
+        feeds = Feeds(self.source.name, clock, self.producer)
         self.runner = SourceRunner(clock, self.source, self.reader, feeds, self.stop)
 
     async def read(self, report: Report = Report.CAMPAIGN_DAY, account: str = "1") -> None:

@@ -66,24 +66,24 @@ async def test_the_newest_of_every_name_is_read_back(settings: Settings) -> None
         0: [record("a|1", {"n": 1}), record("a|2", [2]), record("a|1", {"n": 3})],
         3: [record("a|3", "x"), record("a|3", None)],
     }
-    loaded = await Cursors.load(settings, Producer(), "a|")  # type: ignore[arg-type]
+    loaded = await Cursors.load(settings, Producer(), "a|")
     assert {name: loaded.get(name) for name in sorted(loaded.names(""))} == {"a|1": {"n": 3}, "a|2": [2]}
     assert Consumer.stopped
 
 
 async def test_the_cursors_of_others_are_left_alone(settings: Settings) -> None:
     Consumer.records = {1: [record("b|1", 1), record("a|1", 2)]}
-    loaded = await Cursors.load(settings, Producer(), "a|")  # type: ignore[arg-type]
+    loaded = await Cursors.load(settings, Producer(), "a|")
     assert loaded.names("") == ["a|1"]
 
 
 async def test_an_empty_topic_has_none(settings: Settings) -> None:
-    assert (await Cursors.load(settings, Producer(), "a|")).get("a|1") is None  # type: ignore[arg-type]
+    assert (await Cursors.load(settings, Producer(), "a|")).get("a|1") is None
 
 
 async def test_a_saved_cursor_holds_once_the_broker_has_it() -> None:
     producer = Producer()
-    kept = Cursors(producer, {})  # type: ignore[arg-type]
+    kept = Cursors(producer, {})
     await kept.save("a|1", {"n": 1})
     assert (kept.get("a|1"), producer.cursors()) == ({"n": 1}, {"a|1": {"n": 1}})
     await kept.save("a|1", None)
@@ -91,7 +91,7 @@ async def test_a_saved_cursor_holds_once_the_broker_has_it() -> None:
 
 
 async def test_a_cursor_that_could_not_be_saved_does_not_hold() -> None:
-    kept = Cursors(Producer(fail=ConnectionError()), {"a|1": 1})  # type: ignore[arg-type]
+    kept = Cursors(Producer(fail=ConnectionError()), {"a|1": 1})
     with pytest.raises(ConnectionError):
         await kept.save("a|1", 2)
     assert kept.get("a|1") == 1

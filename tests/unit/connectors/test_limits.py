@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from connectors import limits
 from connectors.limits import TokenBucket
 
 
@@ -19,8 +18,8 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         waits.append(seconds)
         now += seconds
 
-    monkeypatch.setattr(limits.asyncio, "sleep", sleep)
-    monkeypatch.setattr(limits.time, "monotonic", lambda: now)
+    monkeypatch.setattr("connectors.limits.asyncio.sleep", sleep)
+    monkeypatch.setattr("connectors.limits.time.monotonic", lambda: now)
     return waits
 
 
@@ -35,7 +34,7 @@ async def test_what_is_not_used_is_kept_up_to_the_burst_only(
     slept: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket = TokenBucket(1.0, burst=2)
-    monkeypatch.setattr(limits.time, "monotonic", lambda: 100_000.0)
+    monkeypatch.setattr("connectors.limits.time.monotonic", lambda: 100_000.0)
     for _ in range(3):
         await bucket.take()
     assert slept == pytest.approx([1.0])

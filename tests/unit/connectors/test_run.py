@@ -215,7 +215,7 @@ async def test_a_slow_account_is_not_started_twice_and_does_not_hold_the_others_
             await gate.wait()
         return await account(account_id)
 
-    parts.source.account = slow  # type: ignore[method-assign, assignment]
+    parts.source.account = slow  # type: ignore[method-assign]
     running = asyncio.ensure_future(parts.runner.run(0.05))
     async with asyncio.timeout(5):
         while asked(parts).count(("2", DAY)) < 3:

@@ -44,9 +44,8 @@ async def test_a_request_goes_to_the_account_through_its_manager_with_a_bearer_t
 
 
 async def test_a_row_is_kept_byte_for_byte() -> None:
-    text = (
-        '{ "customer": {"id":"%s"},\n "campaign": {"id":"7"}, "segments":{"date":"2026-11-20"}, "x": 1.50 }' % ACCOUNT
-    )
+    identity = f'"customer": {{"id":"{ACCOUNT}"}},\n "campaign": {{"id":"7"}}'
+    text = f'{{ {identity}, "segments":{{"date":"2026-11-20"}}, "x": 1.50 }}'
     api = ScriptedApi([httpx.Response(200, content=f'{{"results": [ {text} ]}}')])
     assert [row.body for row in await read(api.source())] == [text.encode()]
 
@@ -92,11 +91,11 @@ async def test_a_second_refusal_of_the_token_needs_a_person() -> None:
 
 async def test_a_refusal_in_the_middle_of_the_pages_is_raised_behind_the_rows_before() -> None:
     api = ScriptedApi([page(campaign_row(), token="a"), refused(503)])
-    found: list[Row] = []
+    pages = api.source().pages(BERLIN, Report.CAMPAIGN_DAY, DAY, DAY)
+    assert len(await anext(pages)) == 1
     with pytest.raises(Transient) as failure:
-        async for rows in api.source().pages(BERLIN, Report.CAMPAIGN_DAY, DAY, DAY):
-            found += rows
-    assert (len(found), failure.value.code) == (1, TransientCode.UPSTREAM_BUSY)
+        await anext(pages)
+    assert failure.value.code == TransientCode.UPSTREAM_BUSY
 
 
 async def test_the_retry_after_header_is_obeyed() -> None:
@@ -149,7 +148,7 @@ async def test_a_row_that_vanishes_is_told_by_its_name_alone(report: Report, row
 async def test_a_row_that_cannot_be_read_goes_on_and_is_never_missed(
     report: Report, row: Any, key: str, code: str | None, path: str | None
 ) -> None:
-    good = campaign_row("1", **({"hour": 1} if report is Report.CAMPAIGN_HOUR else {}))
+    good = campaign_row("1", hour=1)
     bad, after = await read(ScriptedApi([page(row, good)]).source(), report)
     assert (bad.campaign_key, bad.date, bad.name) == (f"google_ads:{ACCOUNT}:{key}", "", "")
     assert after.campaign_key == f"google_ads:{ACCOUNT}:1"
