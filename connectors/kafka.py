@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -206,14 +207,29 @@ def _create(settings: Settings, topics: list[Topic]) -> dict[str, str]:
         NewTopic(topic.name, settings.partitions, settings.replication, config=dict(topic.config)) for topic in topics
     ]
     client = admin(settings)
+    there: list[str] = []
     for name, answer in client.create_topics(new, request_timeout=ADMIN_TIMEOUT_S).items():
         try:
             answer.result()
         except KafkaException as failure:
-            # another process may have been first; what it made is checked by whoever runs next
             if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise _sorted(failure, settings, name) from None
+            # Another process was first, or the broker we asked did not know yet: look at what there is.
+            there.append(name)
+    for name, description in _describe_patiently(settings, there).items():
+        _refuse_other_partitions(name, len(description.partitions), settings.partitions)
     return {topic.name: "created" for topic in topics}
+
+
+def _describe_patiently(settings: Settings, names: list[str]) -> dict[str, TopicDescription]:
+    """What the brokers say of topics that exist, even if that has not come to all of them yet."""
+    found: dict[str, TopicDescription] = {}
+    for _ in range(20):
+        found = describe(settings, names)
+        if len(found) == len(names):
+            break
+        time.sleep(0.1)
+    return found
 
 
 def _correct(settings: Settings, topics: list[Topic]) -> dict[str, str]:
