@@ -24,6 +24,8 @@ from pipeline.codes import Stage
 from pipeline.zones import zone_of
 from schemas.raw import RawKind, Report
 
+log = telemetry.log(__name__)
+
 
 @dataclass(slots=True)
 class Read:
@@ -39,6 +41,7 @@ class Read:
     seen: dict[str, set[str]] = field(default_factory=dict)  # date -> names of its rows, in this read
     rows: int = 0
     vanished: int = 0
+    unreadable: int = 0  # rows that cannot be told by name: any of them may be one that seems to be missing
 
     @property
     def days(self) -> list[str]:
@@ -102,6 +105,8 @@ class ReportReader:
         for row in page:
             if row.name:
                 found.setdefault(row.date, set()).add(row.name)
+            elif read.report is not Report.ENTITY:
+                read.unreadable += 1
         for day, names in found.items():
             read.seen.setdefault(day, set()).update(names)
             known = self._names(read, day)
@@ -113,8 +118,14 @@ class ReportReader:
         await read.out.send(self._source.topic, body, key=row.campaign_key.encode(), timestamp_ms=read.fetched_at_ms)
 
     async def _send_vanished(self, read: Read) -> None:
-        """What an earlier run returned for these days and this one did not, stands at zero from now on."""
+        """What an earlier run returned for these days and this one did not, stands at zero from now on.
+
+        Not while a row of this read cannot be told by name: missing is not zero, and a later read will show it.
+        """
         if read.report is Report.ENTITY:
+            return
+        if read.unreadable:
+            log.warning("rows without a name, nothing counted as vanished", **_place(read), rows=read.unreadable)
             return
         for day in read.days:
             for name in sorted(self._names(read, day) - read.seen.get(day, set())):
@@ -174,6 +185,8 @@ class ReportReader:
         if read.report is not Report.ENTITY:
             for day in read.days:
                 names = read.seen.get(day, set())
+                if read.unreadable:
+                    names = names | self._names(read, day)
                 if self._names(read, day) != names:
                     await self._save_names(read, day, names)
             await self._forget_old_names(read)
@@ -188,3 +201,7 @@ class ReportReader:
             day = name.rpartition("|")[2]
             if day < oldest:
                 await self._save_names(read, day, set())
+
+
+def _place(read: Read) -> dict[str, str]:
+    return {"account": read.account.account_id, "report": str(read.report)}

@@ -25,6 +25,7 @@ _RAW = {
 }
 _LOG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": str(2 << 30)}
 _LETTERS = {**_LOG, "max.message.bytes": str(20 << 20)}  # the largest raw record in Base64
+_CURSORS = {"cleanup.policy": "compact", "max.message.bytes": str(12 << 20)}  # the ad names of a day in one record
 _STATE = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.3", "segment.bytes": str(64 << 20)}
 
 
@@ -87,6 +88,6 @@ TOPICS: tuple[Topic, ...] = (
     _topic(STATE_REPORTED, "row key|assignment", "changelog of reported rows", None, _STATE),
     _topic(STATE_COUNTED, "row key|assignment", "changelog of counted rows", None, _STATE),
     _topic(STATE_JUDGE, "row key|assignment", "changelog of the judge", None, _STATE),
-    _topic(CURSORS, "source|account|report", "where each source resumes", None, _STATE),
+    _topic(CURSORS, "source|account|report", "where each source resumes", None, _CURSORS),
 )
 BY_NAME: MappingProxyType[str, Topic] = MappingProxyType({topic.name: topic for topic in TOPICS})

@@ -13,10 +13,13 @@ ACCOUNT = "1234567890"
 class GoogleRows:
     """Builds messages in order; `messages` is what to produce. Instants are Unix ms."""
 
-    def __init__(self, *, partitions: int = 4, zone: str = "Europe/Berlin", currency: str = "EUR") -> None:
+    def __init__(
+        self, *, partitions: int = 4, zone: str = "Europe/Berlin", currency: str = "EUR", account: str = ACCOUNT
+    ) -> None:
         self.messages: list[Message] = []
         self._partitions = partitions
-        self._customer = {"id": ACCOUNT, "timeZone": zone, "currencyCode": currency}
+        self._account = account
+        self._customer = {"id": account, "timeZone": zone, "currencyCode": currency}
 
     def entity(
         self, campaign: str, *, budget_micros: int, at_ms: int, status: str = "ENABLED", shared: str | None = None
@@ -40,13 +43,21 @@ class GoogleRows:
         }
         self._row("campaign_day", campaign, row, at_ms)
 
+    def hour(self, campaign: str, date: str, hour: int, *, at_ms: int, spend_micros: int, **metrics: Any) -> None:
+        row = {
+            "campaign": {"id": campaign, "name": f"Campaign {campaign}"},
+            "segments": {"date": date, "hour": hour},
+            "metrics": {"costMicros": str(spend_micros), "impressions": "4000", "clicks": "370", **metrics},
+        }
+        self._row("campaign_hour", campaign, row, at_ms)
+
     def complete(self, report: str, since: str, until: str, *, at_ms: int) -> None:
         body = self._envelope("report_complete", report, at_ms) | {"since": since, "until": until, "rows": 1}
         for partition in range(self._partitions):
             self._add(partition, at_ms, None, body)
 
     def _row(self, report: str, campaign: str, row: dict[str, Any], at_ms: int) -> None:
-        key = f"google_ads:{ACCOUNT}:{campaign}".encode()
+        key = f"google_ads:{self._account}:{campaign}".encode()
         body = self._envelope("row", report, at_ms) | {"row": {"customer": self._customer, **row}}
         self._add(partition_of(key, self._partitions), at_ms, key, body)
 
@@ -57,7 +68,7 @@ class GoogleRows:
             "kind": kind,
             "report": report,
             "api_version": "v26",
-            "account_id": ACCOUNT,
+            "account_id": self._account,
             "fetched_at_ms": at_ms,
             "run_id": f"r{at_ms}",
         }

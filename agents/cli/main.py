@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 import traceback
+import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code; what went wrong is said on stderr."""
+    zoneinfo.reset_tzpath(to=())  # the pinned tzdata, not what the host happens to have
     try:
         application(arguments)(list(arguments))
     except SystemExit as end:

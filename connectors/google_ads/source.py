@@ -197,7 +197,7 @@ def _row(account: Account, report: Report, body: bytes) -> Row:
     """A row that cannot be read is filed under its account: normalising it says what is wrong, in a dead letter."""
     try:
         named = _named(body)
-    except msgspec.ValidationError:
+    except (msgspec.MsgspecError, ValueError):
         return Row(campaign_key(Platform.GOOGLE_ADS, account.account_id, ""), "", "", body)
     key = campaign_key(Platform.GOOGLE_ADS, named.customer.id, named.campaign.id)
     date = named.segments.date if named.segments else ""

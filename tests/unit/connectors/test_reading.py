@@ -130,6 +130,17 @@ async def test_a_row_without_a_name_goes_out_and_is_never_missed() -> None:
     assert not parts.producer.raw("vanished")
 
 
+async def test_nothing_vanishes_from_a_read_with_a_row_that_cannot_be_told_by_name() -> None:
+    parts = Parts(FakeSource(rows=[[(TODAY, "a"), (TODAY, "b"), (TODAY, "c")]]))
+    await parts.read()
+    parts.source.rows = [[(TODAY, "a"), ("", "")]]  # the row without a name may be that of b, or of c
+    await parts.read()
+    assert not parts.producer.raw("vanished")
+    parts.source.rows = [[(TODAY, "a"), (TODAY, "b")]]
+    await parts.read()
+    assert [value["row"]["name"] for value in parts.producer.raw("vanished")] == ["c"]
+
+
 async def test_entities_do_not_vanish_and_are_of_today() -> None:
     parts = Parts(FakeSource(rows=[[("", "")]]))
     await parts.read(Report.ENTITY)

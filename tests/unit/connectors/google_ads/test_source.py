@@ -162,6 +162,12 @@ async def test_a_row_that_cannot_be_read_goes_on_and_is_never_missed(
         assert (letter.value.code, letter.value.field) == (code, path)
 
 
+async def test_a_row_that_is_no_utf_8_goes_on_to_the_dead_letters() -> None:
+    row = b'{"customer":{"id":"1"},"campaign":{"id":"\xff"},"segments":{"date":"2026-11-20"}}'
+    api = ScriptedApi([httpx.Response(200, content=b'{"results":[' + row + b"]}")])
+    assert [(found.name, found.body) for found in await read(api.source())] == [("", row)]
+
+
 async def test_a_field_nobody_knows_changes_nothing() -> None:
     row = campaign_row() | {"novelty": {"deep": [1, {"x": None}]}}
     [found] = await read(ScriptedApi([page(row)]).source())
