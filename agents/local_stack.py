@@ -15,7 +15,7 @@ from connectors.clock import Clock, load_or_start
 from connectors.kafka import ensure_topics
 from connectors.local.clickhouse_server import ClickHouseServer
 from connectors.local.kafka_broker import KafkaBroker
-from connectors.local.ports import HOST, choose_ports
+from connectors.local.ports import HOST, choose_ports, is_free
 from connectors.local.supervisor import Supervised, Supervisor
 from connectors.settings import Settings, load_settings
 from pipeline.codes import MisconfiguredCode
@@ -24,7 +24,8 @@ from pipeline.errors import Misconfigured
 CLOCK_SAVE_S = 5.0
 SOURCES = ("simulator", "google-ads")  # what is ended first, so that the rest can come to an end
 TICKS_S = 2.2  # two ticks
-PORTS = {"simulator": 0, "intake": 8080, "google-ads": 0, "sink": 0}
+KAFKA_PORT, CLICKHOUSE_PORT, INTAKE_PORT = 9092, 8123, 8080
+PORTS = {"simulator": 0, "intake": 0, "google-ads": 0, "sink": 0}
 ADDRESSES = "addresses.json"
 MANAGER = "9000000001"  # the simulator's manager account
 
@@ -114,11 +115,11 @@ class LocalStack:
         broker = server = None
         if not self._given.kafka.external:
             self.say("starting Kafka")
-            broker = KafkaBroker(self.directory / "kafka", progress=self.say)
+            broker = KafkaBroker(self.directory / "kafka", port=_usual(KAFKA_PORT), progress=self.say)
             self.supervisor.adopt("kafka", broker)
         if not self._given.clickhouse.external:
             self.say("starting ClickHouse")
-            server = ClickHouseServer(self.directory / "clickhouse")
+            server = ClickHouseServer(self.directory / "clickhouse", http_port=_usual(CLICKHOUSE_PORT))
             self.supervisor.adopt("clickhouse", server)
         if broker is not None:
             broker.wait_ready()
@@ -130,7 +131,9 @@ class LocalStack:
 
     def _choose_ports(self) -> dict[str, int]:
         wanted = dict(PORTS) | {f"worker-{number}": 0 for number in range(1, self.options.workers + 1)}
-        wanted["intake"] = self._given.intake.port if "port" in self._given.intake.model_fields_set else 0
+        wanted["intake"] = (
+            self._given.intake.port if "port" in self._given.intake.model_fields_set else _usual(INTAKE_PORT)
+        )
         return choose_ports(self.directory / "ports.json", wanted)
 
     def _addresses_of_services(self) -> dict[str, str]:
@@ -187,6 +190,11 @@ class LocalStack:
             "workers": self.options.workers,
         }
         (self.directory / ADDRESSES).write_bytes(orjson.dumps(remembered))
+
+
+def _usual(port: int) -> int:
+    """The port everybody knows, if it is free; 0, which finds another, if something has it already."""
+    return port if is_free(port) else 0
 
 
 def environment_of(directory: Path) -> dict[str, str] | None:

@@ -20,6 +20,7 @@ from confluent_kafka.admin import (
     TopicDescription,
 )
 
+from connectors.patience import be_patient
 from connectors.setting_sections import KafkaSettings
 from connectors.settings import Settings
 from pipeline.codes import MisconfiguredCode, TransientCode
@@ -93,6 +94,7 @@ async def start_producer(settings: Settings, *, linger_ms: int = 0) -> AIOKafkaP
         max_request_size=MAX_REQUEST_BYTES,
         **_security(settings.kafka),
     )
+    be_patient(producer.client)
     try:
         await producer.start()
     except KafkaConnectionError as error:

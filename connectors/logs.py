@@ -7,6 +7,7 @@ import logging
 import logging.config
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -22,6 +23,8 @@ QUIET = {
     **dict.fromkeys(("httpx", "httpcore", "uvicorn.access", "asyncio", "aiokafka", "faust", "mode"), "WARNING"),
     **dict.fromkeys(("clickhouse_connect", "urllib3"), "ERROR"),
 }
+# Tells the same several times a second for as long as a broker is away; health says it all the time.
+REPEATS, SELDOM_S = "aiokafka", 60.0
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+")
 _ASSIGNED = re.compile(r"(?i)\b(\w*(?:password|secret|token|api_key))(\"?\s*[=:]\s*\"?)[^\s&,\"'}]+")
 
@@ -37,6 +40,24 @@ def masked(value: object, name: str = "") -> object:
     if isinstance(value, list | tuple | set):
         return [masked(inner) for inner in value]
     return value
+
+
+class _Seldom(logging.Filter):
+    """Lets a message of `REPEATS` through once in `SELDOM_S`, whatever its arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_s: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] != REPEATS:
+            return True
+        message = (record.name, str(record.msg))
+        now_s = time.monotonic()
+        if now_s - self._told_s.get(message, -SELDOM_S) < SELDOM_S:
+            return False
+        self._told_s[message] = now_s
+        return True
 
 
 def _mask(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -65,6 +86,7 @@ def handler(*, json: bool) -> logging.Handler:
         else (structlog.processors.format_exc_info, _mask, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
     )
     made = logging.StreamHandler(sys.stderr)
+    made.addFilter(_Seldom())
     made.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,

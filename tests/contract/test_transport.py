@@ -15,6 +15,7 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -25,6 +26,7 @@ from faust.types import TP
 
 from agents import transport
 from agents.transport import CoalescingApp, CoalescingConsumer, Run, coalesce
+from connectors.patience import be_patient
 
 ROOT = Path(__file__).parents[2]
 TP0 = TP("t", 0)
@@ -230,6 +232,42 @@ async def wait_s(consumer: Any) -> float:
 async def test_only_stock_sleeps_a_second_when_every_partition_is_paused() -> None:
     assert await wait_s(stock()) > 0.9
     assert await wait_s(ours()) < 0.5
+
+
+# -- fault 6, of aiokafka's producer: it looks for absent brokers without a rest --------------------------------------
+
+
+def test_the_look_for_brokers_is_the_method_we_know_and_every_look_goes_through_it() -> None:
+    assert list(inspect.signature(AIOKafkaClient._metadata_update).parameters) == ["self", "cluster_metadata", "topics"]
+    assert "self._metadata_update(" in inspect.getsource(AIOKafkaClient._md_synchronizer)
+
+
+async def looks(*, patient: bool, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often a sender that has something to write looks for its brokers in half a second."""
+    monkeypatch.setattr("connectors.patience.REST_S", 0.1)
+    client, count = AIOKafkaClient(bootstrap_servers="127.0.0.1:1"), 0
+
+    async def nobody(*_: Any) -> bool:
+        nonlocal count
+        count += 1
+        return False
+
+    monkeypatch.setattr(client, "_metadata_update", nobody)
+    if patient:
+        be_patient(client)
+    synchronizer = asyncio.create_task(client._md_synchronizer())
+    client._md_update_waiter = asyncio.get_running_loop().create_future()
+    deadline = time.monotonic() + 0.5
+    while time.monotonic() < deadline:
+        await client.force_metadata_update()
+    synchronizer.cancel()
+    await asyncio.gather(synchronizer, return_exceptions=True)
+    return count
+
+
+async def test_only_ours_rests_between_two_looks_for_absent_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await looks(patient=False, monkeypatch=monkeypatch) > 100
+    assert await looks(patient=True, monkeypatch=monkeypatch) < 10
 
 
 # -- whole batches -----------------------------------------------------------------------------------------------
