@@ -11,7 +11,7 @@ from connectors import telemetry
 from connectors.clock import Clock
 from connectors.cursors import Cursors
 from connectors.feeds import Feeds
-from connectors.kafka import start_producer, topic_ids
+from connectors.kafka import start_producer
 from connectors.outgoing import ProducerLost
 from connectors.reading import ReportReader
 from connectors.registry import LOOKBACKS, SOURCES
@@ -19,8 +19,8 @@ from connectors.retry import Stopped, retrying
 from connectors.run import SourceRunner
 from connectors.settings import Settings
 from connectors.source import Source
-from pipeline.codes import TransientCode
-from pipeline.errors import Transient
+from pipeline.codes import MisconfiguredCode, TransientCode
+from pipeline.errors import Misconfigured, Transient
 from schemas.topics import CURSORS, FEEDS
 
 LINGER_MS = 20
@@ -67,9 +67,9 @@ class _Session:
     async def run(self, *, once: bool) -> bool:
         """Raises Transient when the broker is away."""
         settings, source = self._settings, self._source
-        await asyncio.to_thread(topic_ids, settings, [source.topic, CURSORS, FEEDS])
         producer = await start_producer(settings, linger_ms=LINGER_MS)
         try:
+            await _check_topics(producer, [source.topic, CURSORS, FEEDS], settings.partitions)
             cursors = await Cursors.load(settings, producer, f"{source.name}|")
             telemetry.health.set("broker", ok=True)
             if self._away:
@@ -92,6 +92,20 @@ class _Session:
         if not self._away:
             log.warning("broker away", source=self._source.name, detail=str(failure))
         self._away = True
+
+
+async def _check_topics(producer: AIOKafkaProducer, names: list[str], partitions: int) -> None:
+    """Before the first write, which would make a missing topic on a broker that allows it. Raises Misconfigured."""
+    cluster = await producer.client.fetch_all_metadata()
+    for name in names:
+        found = len(cluster.partitions_for_topic(name) or ())
+        if not found:
+            raise Misconfigured(MisconfiguredCode.TOPIC_MISSING, f"There is no topic {name}; run `pulse migrate`.")
+        if found != partitions:
+            raise Misconfigured(
+                MisconfiguredCode.SETTING,
+                f"partitions is {partitions}, but topic {name} has {found}; set partitions to {found}.",
+            )
 
 
 async def _end(producer: AIOKafkaProducer) -> None:

@@ -4,10 +4,10 @@ An agent on a coalesced topic receives a list of aiokafka `DefaultRecord` (offse
 headers) as its value; the list may be empty (a position that moved over transaction markers or compacted
 records). Agents, acks, commits and rebalances work as in stock Faust, at about 0.4 us per record instead of 160.
 
-It also mends five faults of the stock consumer (faust-streaming 0.15.3): commits forgotten at every rebalance,
+It also mends six faults of the stock consumer (faust-streaming 0.15.3): commits forgotten at every rebalance,
 gaps that stall commits, the live partition set that makes a paused fetch return foreign records, a fetch
-position that is not rewound for partitions without a committed offset, and a second of sleep whenever
-back-pressure has paused them all.
+position that is not rewound for partitions without a committed offset, a second of sleep whenever
+back-pressure has paused them all, and a watch over stalled partitions that ends the worker after a rebalance.
 
 Private interfaces of three pinned packages: `tests/contract/test_transport.py` holds one test for each.
 `COALESCED` holds for the whole process: every aiokafka consumer in it gets Runs from getmany() on these topics.
@@ -163,6 +163,11 @@ class CoalescingConsumer(driver.Consumer):  # type: ignore[misc]
             self.app.flow_control.clear()
             await self.wait_empty()
         await super().on_partitions_revoked(revoked)
+
+    def verify_event_path(self, now: float, tp: Any) -> None:
+        # Stock's livelock detector fails on a partition that has no position yet, as after a rebalance, and takes the
+        # worker with it. What it would tell is in the lag of every partition.
+        return
 
     async def _add_gap(self, tp: Any, first: int, last: int) -> None:
         # Stock counts the delivered offset itself as part of the gap, which stalls commits.

@@ -30,6 +30,7 @@ from schemas.topics import TOPICS, Topic
 MAX_REQUEST_BYTES = 20 << 20  # a dead letter holds a record of the raw topics' 12 MiB in Base64
 MAX_BATCH_BYTES = 512 << 10  # small batches cost the broker more than anything else
 ADMIN_TIMEOUT_S = 10.0
+VISIBLE_TRIES, VISIBLE_PAUSE_S = 100, 0.1
 _CREDENTIAL_ERRORS = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
 _PERMISSION_ERRORS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED})
 _AWAY_ERRORS = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
@@ -209,28 +210,28 @@ def _create(settings: Settings, topics: list[Topic]) -> dict[str, str]:
         NewTopic(topic.name, settings.partitions, settings.replication, config=dict(topic.config)) for topic in topics
     ]
     client = admin(settings)
-    there: list[str] = []
+    there: set[str] = set()
     for name, answer in client.create_topics(new, request_timeout=ADMIN_TIMEOUT_S).items():
         try:
             answer.result()
         except KafkaException as failure:
             if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise _sorted(failure, settings, name) from None
-            # Another process was first, or the broker we asked did not know yet: look at what there is.
-            there.append(name)
-    for name, description in _describe_patiently(settings, there).items():
+            there.add(name)  # another process was first, or the broker we asked did not know of it yet
+    # A topic is not usable before the brokers tell of it, which may be a moment after they have made it.
+    for name, description in _describe_patiently(settings, [topic.name for topic in topics]).items():
         _refuse_other_partitions(name, len(description.partitions), settings.partitions)
-    return {topic.name: "created" for topic in topics}
+    return {topic.name: "created" for topic in topics if topic.name not in there}
 
 
 def _describe_patiently(settings: Settings, names: list[str]) -> dict[str, TopicDescription]:
     """What the brokers say of topics that exist, even if that has not come to all of them yet."""
     found: dict[str, TopicDescription] = {}
-    for _ in range(20):
+    for _ in range(VISIBLE_TRIES):
         found = describe(settings, names)
         if len(found) == len(names):
             break
-        time.sleep(0.1)
+        time.sleep(VISIBLE_PAUSE_S)
     return found
 
 

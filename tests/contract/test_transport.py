@@ -8,28 +8,28 @@ import asyncio
 import inspect
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import faust
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.structs import TopicPartition
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from agents import transport
-from agents.transport import CoalescingApp, CoalescingConsumer, Run, coalesce
+from agents.transport import CoalescingApp, CoalescingConsumer
 from connectors.patience import be_patient
+from tests.contract.consumers import TP0, ours, stock
 
 ROOT = Path(__file__).parents[2]
-TP0 = TP("t", 0)
 PINNED = ("faust-streaming", "aiokafka", "mode-streaming", "cramjam")
 
 
@@ -49,6 +49,7 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[str]]] = {
     "Consumer._getmany": (base.ThreadDelegateConsumer._getmany, ["self", "active_partitions", "timeout"]),
     "Consumer.perform_seek": (base.Consumer.perform_seek, ["self"]),
     "Consumer.on_partitions_revoked": (base.Consumer.on_partitions_revoked, ["self", "revoked"]),
+    "Consumer.verify_event_path": (base.Consumer.verify_event_path, ["self", "now", "tp"]),
     "Consumer._add_gap": (base.Consumer._add_gap, ["self", "tp", "offset_from", "offset_to"]),
     "Consumer._get_active_partitions": (base.Consumer._get_active_partitions, ["self"]),
     "Consumer._is_changelog_tp": (base.Consumer._is_changelog_tp, ["self", "tp"]),
@@ -80,61 +81,6 @@ def test_every_method_we_override_is_one_of_the_stock_consumer() -> None:
     ours = {name for name, value in vars(CoalescingConsumer).items() if inspect.isfunction(value)}
     assert ours <= {name.partition(".")[2] for name in SIGNATURES}
     assert all(hasattr(driver.Consumer, name) for name in ours)
-
-
-def stock() -> Any:
-    """A stock consumer that is not connected."""
-    return _consumer(faust.App)
-
-
-def ours() -> Any:
-    return _consumer(CoalescingApp)
-
-
-def _consumer(app_class: type[Any]) -> Any:
-    app = app_class(
-        f"contract-{app_class.__name__}", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False
-    )
-    made = app.transport.create_consumer(
-        callback=_nothing, on_partitions_revoked=_nothing, on_partitions_assigned=_nothing
-    )
-    made._thread = _Thread()
-    made.flow_active = True
-    app.topics.acks_enabled_for = lambda _topic: True
-    return made
-
-
-async def _nothing(*_: Any, **__: Any) -> None:
-    return None
-
-
-class _Thread:
-    """In the place of the thread that holds the real consumer."""
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-        self.rewound: list[TopicPartition] = []
-        self.committed: dict[TP, int | None] = {}
-
-    async def getmany(self, active: Any, timeout: float) -> dict[TP, list[Any]]:
-        self.asked.append(active)
-        return {}
-
-    async def seek_to_committed(self) -> dict[TP, int | None]:
-        return self.committed
-
-    async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
-        self.rewound.extend(partitions)
-
-    async def commit(self, offsets: dict[TP, int]) -> bool:
-        self.committed.update(offsets)
-        return True
-
-    def assignment(self) -> set[TP]:
-        return {TP0}
-
-    def highwater(self, tp: TP) -> int:
-        return 100
 
 
 def test_our_app_makes_our_consumer() -> None:
@@ -234,7 +180,38 @@ async def test_only_stock_sleeps_a_second_when_every_partition_is_paused() -> No
     assert await wait_s(ours()) < 0.5
 
 
-# -- fault 6, of aiokafka's producer: it looks for absent brokers without a rest --------------------------------------
+# -- fault 6: the livelock detector fails on a partition without a position -------------------------------------------
+
+
+def detecting() -> Any:
+    """What stock's detector looks at just after a rebalance: a partition that is assigned and was not fetched yet."""
+    subscriptions = SubscriptionState()
+    subscriptions.subscribe({"t"})
+    subscriptions.assign_from_subscribed([TopicPartition("t", 0)])
+    fetching_it = SimpleNamespace(_fetcher=SimpleNamespace(_subscriptions=subscriptions))
+    app = SimpleNamespace(monitor=object(), topics=SimpleNamespace(acks_enabled_for=lambda _topic: True))
+    return SimpleNamespace(
+        consumer=SimpleNamespace(app=app),
+        time_started=0.0,
+        tp_stream_timeout_secs=300.0,
+        _ensure_consumer=lambda: fetching_it,
+        _verify_aiokafka_event_path=lambda _now, _tp: False,
+    )
+
+
+async def test_stock_dies_of_a_partition_that_has_no_position_yet() -> None:
+    with pytest.raises(AssertionError):
+        driver.AIOKafkaConsumerThread.verify_event_path(detecting(), 1.0, TP0)
+
+
+async def test_ours_does_not_look() -> None:
+    consumer = ours()
+    consumer._thread.verify_event_path = lambda *_: pytest.fail("asked")
+    await consumer.verify_all_partitions_active()
+    assert "self.verify_event_path(" in inspect.getsource(base.Consumer.verify_all_partitions_active)
+
+
+# -- fault 7, of aiokafka's producer: it looks for absent brokers without a rest --------------------------------------
 
 
 def test_the_look_for_brokers_is_the_method_we_know_and_every_look_goes_through_it() -> None:
@@ -268,101 +245,3 @@ async def looks(*, patient: bool, monkeypatch: pytest.MonkeyPatch) -> int:
 async def test_only_ours_rests_between_two_looks_for_absent_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await looks(patient=False, monkeypatch=monkeypatch) > 100
     assert await looks(patient=True, monkeypatch=monkeypatch) < 10
-
-
-# -- whole batches -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def coalesced() -> Iterator[None]:
-    before = set(transport.COALESCED)
-    coalesce({"t"})
-    yield
-    transport.COALESCED.clear()
-    transport.COALESCED.update(before)
-    fetcher.PartitionRecords._unpack_records = transport._unpack_one_by_one
-
-
-def wire(*batches: list[int]) -> bytes:
-    """Record batches of version 2 as a broker sends them; each a list of offsets."""
-    found = b""
-    for offsets in batches:
-        builder = DefaultRecordBatchBuilder(
-            magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
-            batch_size=1 << 20,
-        )  # fmt: skip
-        for offset in offsets:
-            builder.append(offset - offsets[0], timestamp=1_000 + offset, key=b"k", value=b"v%d" % offset, headers=[])
-        batch = bytearray(builder.build())
-        batch[:8] = offsets[0].to_bytes(8, "big")  # the base offset is not in the checksum
-        found += bytes(batch)
-    return found
-
-
-def unpacked(topic: str, data: bytes, *, fetch_offset: int = 0) -> tuple[list[Any], int]:
-    records = fetcher.PartitionRecords(
-        TopicPartition(topic, 0), MemoryRecords(data), [], fetch_offset, None, None, True, fetcher.READ_UNCOMMITTED
-    )
-    return list(records), records.next_fetch_offset
-
-
-def test_a_coalesced_topic_comes_as_one_run_a_wire_batch(coalesced: None) -> None:
-    runs, position = unpacked("t", wire([0, 1, 2], [3, 4]))
-    assert [[record.value for record in run.records] for run in runs] == [[b"v0", b"v1", b"v2"], [b"v3", b"v4"]]
-    assert [(run.next_offset, run.timestamp) for run in runs] == [(3, 1002), (5, 1004)]
-    assert position == 5
-
-
-def test_a_fetch_that_begins_inside_a_batch_gives_only_what_follows(coalesced: None) -> None:
-    (run,), position = unpacked("t", wire([0, 1, 2]), fetch_offset=2)
-    assert ([record.offset for record in run.records], position) == ([2], 3)
-
-
-def test_other_topics_come_record_by_record(coalesced: None) -> None:
-    records, position = unpacked("other", wire([0, 1]))
-    assert ([record.offset for record in records], position) == ([0, 1], 2)
-    assert not any(isinstance(record, Run) for record in records)
-
-
-def test_a_batch_that_was_damaged_on_the_way_is_refused(coalesced: None) -> None:
-    data = bytearray(wire([0, 1]))
-    data[-1] ^= 0xFF
-    with pytest.raises(fetcher.Errors.CorruptRecordException):
-        unpacked("t", bytes(data))
-
-
-async def test_the_runs_of_a_partition_become_one_message_whose_offset_is_the_last_one(coalesced: None) -> None:
-    runs, _ = unpacked("t", wire([0, 1, 2], [5, 6]))
-    consumer = await fetching({TP0: runs})
-    ((tp, message),) = [pair async for pair in consumer.getmany(1.0)]
-    assert (tp, message.offset) == (TP0, 6)
-    assert [record.offset for record in message.value] == [0, 1, 2, 5, 6]
-
-
-async def test_a_message_holds_a_bounded_number_of_records(coalesced: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "MAX_RECORDS", 2)
-    runs, _ = unpacked("t", wire([0, 1, 2], [3], [4, 5]))
-    consumer = await fetching({TP0: runs})
-    found = [message async for _, message in consumer.getmany(1.0)]
-    assert [(message.offset, len(message.value)) for message in found] == [(2, 3), (5, 3)]
-
-
-async def test_nothing_is_delivered_of_a_generation_that_is_over(coalesced: None) -> None:
-    runs, _ = unpacked("t", wire([0], [1]))
-    consumer = await fetching({TP0: runs, TP("t", 1): runs})
-    delivered = []
-    async for tp, _ in consumer.getmany(1.0):
-        delivered.append(tp)
-        consumer.app.consumer_generation_id += 1
-    assert delivered == [TP0]
-
-
-async def fetching(records: dict[TP, list[Any]]) -> Any:
-    consumer = ours()
-    consumer._active_partitions = set(records)
-
-    async def getmany(_active: Any, _timeout: float) -> dict[TP, list[Any]]:
-        return records
-
-    consumer._thread.getmany = getmany
-    return consumer

@@ -154,8 +154,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def totals(running: System, campaign: str, window: str, basis: str) -> dict[tuple[int, int], dict[str, Any]]:
     """(start, end) -> row."""
     found = running.sql(
-        "SELECT toUnixTimestamp64Milli(start) AS start_ms, toUnixTimestamp64Milli(end) AS end_ms, toString(day) AS day, "
-        "zone, currency, spend_micros, clicks, is_final FROM totals FINAL "
+        "SELECT toUnixTimestamp64Milli(start) AS start_ms, toUnixTimestamp64Milli(end) AS end_ms, "
+        "toString(day) AS day, "
+        " zone, currency, spend_micros, clicks, is_final FROM totals FINAL "
         "WHERE campaign_id = {c:String} AND window = {w:String} AND basis = {b:String} ORDER BY start",
         c=campaign,
         w=window,
