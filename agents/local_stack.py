@@ -14,6 +14,7 @@ from connectors.clickhouse.migrations import migrate
 from connectors.clock import Clock, load_or_start
 from connectors.kafka import ensure_topics
 from connectors.local.clickhouse_server import ClickHouseServer
+from connectors.local.data_lock import read_owner
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.local.ports import HOST, choose_ports, is_free
 from connectors.local.supervisor import Supervised, Supervisor
@@ -199,6 +200,8 @@ def _usual(port: int) -> int:
 
 def environment_of(directory: Path) -> dict[str, str] | None:
     """The settings of the system that runs over this directory, as environment; None when none runs."""
+    if read_owner(directory) is None:
+        return None  # a file that a killed system left says nothing of what runs now
     try:
         remembered = orjson.loads((directory / ADDRESSES).read_bytes())
     except FileNotFoundError:

@@ -1,5 +1,18 @@
 """States with one deliberate fault each, for the oracles to find."""
 
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.changelog import HEADER
+from pipeline.counted import CountedState
+from pipeline.counted_rows import FINAL, FLAGS
+from pipeline.event_ids import EventIds
+from pipeline.reported import ReportedState
+from pipeline.reported_rows import FETCHED_AT, ORDER
+from pipeline.state import SourceRecord, Taken
+from schemas.facts import Snapshot
+
+
 class NoOffsetGuard(CountedState):
     """Rows that were further than the header count the same records once more."""
 

@@ -12,13 +12,10 @@ import pytest
 
 from pipeline.changelog import HEADER, Changelog
 from pipeline.counted import CountedState
-from pipeline.counted_rows import FINAL, FLAGS
-from pipeline.event_ids import EventIds
 from pipeline.reported import ReportedState
-from pipeline.reported_rows import FETCHED_AT, ORDER
-from pipeline.state import SourceRecord, StageState, Taken
-from schemas.facts import Snapshot
+from pipeline.state import SourceRecord, StageState
 from tests import partition as in_memory
+from tests.contract import faults
 from tests.partition import MemoryPartition
 from tests.property import test_counted as counted
 from tests.property import test_reported as reported
@@ -72,21 +69,21 @@ class Fault:
 
 
 COUNTED = [
-    Fault(NoOffsetGuard, flush=0, cuts=[3]),
-    Fault(NoDedupe),
-    Fault(IdsForgotten, flush=1, cuts=[3]),
-    Fault(FinalFlagLost, flush=1, cuts=[5]),
-    Fault(CorrectionsKept),
-    Fault(CountedHeaderFirst, flush=1, cuts=[3, 7]),
-    Fault(TombstonesFirst, flush=1, cuts=[2], make=_short_lived, judged=False),
+    Fault(faults.NoOffsetGuard, flush=0, cuts=[3]),
+    Fault(faults.NoDedupe),
+    Fault(faults.IdsForgotten, flush=1, cuts=[3]),
+    Fault(faults.FinalFlagLost, flush=1, cuts=[5]),
+    Fault(faults.CorrectionsKept),
+    Fault(faults.CountedHeaderFirst, flush=1, cuts=[3, 7]),
+    Fault(faults.TombstonesFirst, flush=1, cuts=[2], make=_short_lived, judged=False),
 ]
 REPORTED = [
-    Fault(ReportedHeaderFirst, flush=0, cuts=[3]),
-    Fault(ReportedNoGuard, flush=0, cuts=[4]),
-    Fault(OlderThanTheRowAccepted),
-    Fault(OlderThanTheReadAccepted),
-    Fault(VanishedIgnored),
-    Fault(RevisionsGathered, flush=0, cuts=[4]),
+    Fault(faults.ReportedHeaderFirst, flush=0, cuts=[3]),
+    Fault(faults.ReportedNoGuard, flush=0, cuts=[4]),
+    Fault(faults.OlderThanTheRowAccepted),
+    Fault(faults.OlderThanTheReadAccepted),
+    Fault(faults.VanishedIgnored),
+    Fault(faults.RevisionsGathered, flush=0, cuts=[4]),
 ]
 
 

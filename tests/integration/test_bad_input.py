@@ -18,7 +18,6 @@ from tests.live import NOON_MS, PARTITIONS, Live, event, live
 from tests.system import Message, System
 
 
-
 def without(name: str, fields: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key != name}
 
