@@ -65,7 +65,9 @@ def test_those_who_ask_later_get_the_same_addresses_and_clock(tmp_path: Path) ->
     made.settings = made._given
     made._ports = made._choose_ports()
     made._remember()
-    remembered = environment_of(tmp_path)
+    assert environment_of(tmp_path) is None  # nobody runs there: the file was left behind
+    with made.supervisor:
+        remembered = environment_of(tmp_path)
     assert remembered is not None
     settings = load_settings(environ=remembered)
     assert settings.kafka.bootstrap_servers == "kafka:9092"
