@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 from pipeline.zones import day_at, hour_at
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
-# A clock that goes back by more than an hour shows two hours in turn: their windows reach into one another.
-SET_BACK_FAR = {"Antarctica/Troll", "Antarctica/Casey", "Antarctica/Vostok", "Asia/Chita", "Asia/Magadan"}
+# A clock that goes back by more than an hour, or from a quarter past, shows two hours in turn: their windows reach into
+# one another. The examples are the same in every run.
+SET_BACK_FAR = {
+    "Pacific/Chatham",
+    "NZ-CHAT",
+    "Antarctica/Troll",
+    "Antarctica/Casey",
+    "Antarctica/Vostok",
+    "Asia/Chita",
+    "Asia/Magadan",
+}
 ZONES = sorted(available_timezones() - {"localtime", "Factory"} - SET_BACK_FAR)
 
 
@@ -29,7 +38,7 @@ def change_after(zone: str, at_ms: int) -> int:
     return at_ms
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.sampled_from(ZONES), st.integers(2012, 2036))
 @example("America/Sao_Paulo", 2017)  # midnight is skipped
 @example("Asia/Beirut", 2026)
@@ -55,7 +64,7 @@ def test_walking_from_hour_to_hour_leaves_nothing_out_and_adds_up_to_the_days(zo
         assert start_ms == before_ms
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from(ZONES), st.integers(noon_ms(2012), noon_ms(2036)))
 def test_every_instant_of_a_window_is_of_that_window(zone: str, at_ms: int) -> None:
     for window_at in (hour_at, day_at):
