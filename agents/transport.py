@@ -4,11 +4,10 @@ An agent on a coalesced topic receives a list of aiokafka `DefaultRecord` (offse
 headers) as its value; the list may be empty (a position that moved over transaction markers or compacted
 records). Agents, acks, commits and rebalances work as in stock Faust, at about 0.4 us per record instead of 160.
 
-It also mends seven faults of the stock consumer (faust-streaming 0.15.3): commits forgotten at every rebalance,
-gaps that stall commits, the live partition set that makes a paused fetch return foreign records, a fetch
-position that is not rewound for partitions without a committed offset, a second of sleep whenever
-back-pressure has paused them all, a watch over stalled partitions that ends the worker after a rebalance, and
-commits that stall when the first fetch of a partition brings a single record.
+It also mends six faults of the stock consumer (faust-streaming 0.15.3): commits forgotten at every rebalance,
+commits that stall at gaps between messages, the live partition set that makes a paused fetch return foreign
+records, a fetch position that is not rewound for partitions without a committed offset, a second of sleep
+whenever back-pressure has paused them all, and a watch over stalled partitions that ends the worker after a rebalance.
 
 Private interfaces of three pinned packages: `tests/contract/test_transport.py` holds one test for each.
 `COALESCED` holds for the whole process: every aiokafka consumer in it gets Runs from getmany() on these topics.
@@ -27,6 +26,7 @@ from faust.types import ConsumerMessage
 
 MAX_RECORDS = 20_000
 COALESCED: set[str] = set()
+NEVER = 2**63
 
 
 class Run:
@@ -105,9 +105,6 @@ class CoalescingConsumer(driver.Consumer):  # type: ignore[misc]
                 if not wanted(tp):
                     break
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                if self._read_offset.get(tp) == 0 and run.next_offset > 2:
-                    # Stock takes a read offset of 0 for none, and leaves the gap behind it open for good.
-                    await self._add_gap(tp, 1, run.next_offset - 1)
                 yield (
                     tp,
                     ConsumerMessage(
@@ -174,8 +171,20 @@ class CoalescingConsumer(driver.Consumer):  # type: ignore[misc]
         return
 
     async def _add_gap(self, tp: Any, first: int, last: int) -> None:
-        # Stock counts the delivered offset itself as part of the gap, which stalls commits.
-        await super()._add_gap(tp, first, last - 1)
+        # Stock notes every offset between two messages as missing. Here a message stands for all offsets before it.
+        return
+
+    def _new_offset(self, tp: Any) -> int | None:
+        # Stock lists and sorts every single offset up to here (0.3 us per record), and what it takes for a gap stalls
+        # commits. An agent takes the messages of a partition in order: all before the first that waits are done.
+        acked = self._acked[tp]
+        waiting = min((message.offset for message in self._unacked_messages if message.tp == tp), default=NEVER)
+        done = [offset for offset in acked if offset < waiting]
+        if not done:
+            return None
+        acked[:] = [offset for offset in acked if offset > waiting]
+        self._acked_index[tp].difference_update(done)
+        return int(max(done)) + 1
 
 
 class CoalescingTransport(driver.Transport):  # type: ignore[misc]

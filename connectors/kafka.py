@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.codec import lz4_encode
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -29,6 +30,9 @@ from schemas.topics import TOPICS, Topic
 
 MAX_REQUEST_BYTES = 20 << 20  # a dead letter holds a record of the raw topics' 12 MiB in Base64
 MAX_BATCH_BYTES = 512 << 10  # small batches cost the broker more than anything else
+LZ4_LEVEL = (
+    1  # level 9, aiokafka's, takes ten times as long (1.7 us of processor per event) to save a tenth of the bytes
+)
 ADMIN_TIMEOUT_S = 10.0
 VISIBLE_TRIES, VISIBLE_PAUSE_S = 100, 0.1
 _CREDENTIAL_ERRORS = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
@@ -85,6 +89,7 @@ async def start_producer(settings: Settings, *, linger_ms: int = 0) -> AIOKafkaP
 
     Raises Transient(BROKER_AWAY), Misconfigured(CREDENTIAL). The caller stops it.
     """
+    lz4_encode.__defaults__ = (LZ4_LEVEL,)  # aiokafka has no setting for it
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka.bootstrap_servers,
         acks="all",

@@ -11,38 +11,31 @@ State of one partition of an event topic, a pure function of the prefix of that 
 - Several sources may feed one total: each keeps its own partial rows, and a publication adds the partials.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from pipeline import events, zones
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason, Stage
-from pipeline.counted_panes import (
-    CONVERSIONS_AT,
-    COUNTED_AT,
-    REVENUE_AT,
-    SPEND_AT,
-    PaneKey,
-    add_to_pane,
-    conversions_of,
-    pane_of,
-)
-from pipeline.counted_rows import HORIZON_MS, Campaign, read_key
-from pipeline.counted_windows import DAY, GRACE_MS, MINUTE_MS, CountedWindows, Output
+from pipeline.counted_panes import MINUTE_MS, Pane, Panes, PaneStore
+from pipeline.counted_rows import DAY_MS, HORIZON_MS, Campaign, read_key
+from pipeline.counted_windows import DAY, GRACE_MS, CountedWindows, Output
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.event_ids import EventIds
-from pipeline.events import MAX_AHEAD_MS, MAX_EVENT_BYTES, MIN_AT_MS, decode_unchecked, fits
+from pipeline.events import MAX_AHEAD_MS, MIN_AT_MS, measures_of
+from pipeline.id_memory import IdMemory
 from pipeline.state import SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
 from pipeline.versions import order_of
-from schemas.measures import ZERO
 from schemas.topics import DEAD_LETTERS, TOTALS
 
 CROSSING_MS = 1_000
+_offset = attrgetter("offset")
 CAMPAIGN_PREFIX, EXPIRED = b"\x00campaign|", b"\x00expired"
-NEVER = 2**62
 
 
 class CountedState:
@@ -71,13 +64,13 @@ class CountedState:
             horizon_ms={**HORIZON_MS, **(horizon_ms or {})},
             campaign_of=lambda key: self.campaigns[key.encode()],
         )
-        self._ids = EventIds(dedupe_horizon_h)
+        memory = IdMemory()
+        self._ids = EventIds(dedupe_horizon_h, memory)
+        self._panes: PaneStore = Panes(memory)
         self.counted_to = -1  # every record up to here is in every row
         self._upto = -1
         self._campaigns_changed: list[bytes] = []
-        self._panes: dict[PaneKey, list[int]] = {}
-        self._fold_at = NEVER
-        self._counted = 0  # records that had an effect, since the last tallies
+        self._from_ms = MIN_AT_MS  # what happened before asks for a closer look
         self._tallies: dict[tuple[str, str], int] = {}
 
     # -- restore ---------------------------------------------------------------------------------------------
@@ -91,9 +84,10 @@ class CountedState:
                 self._ids.load(key, row)
             elif key.startswith(CAMPAIGN_PREFIX):
                 campaign = key[len(CAMPAIGN_PREFIX) :]
-                self.campaigns[campaign] = Campaign(campaign.decode(), zone=row[1], currency=row[2])
+                self._learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
             elif key == EXPIRED:
                 self.windows.expiry.restore(row[1])
+                self._look_closer()
             else:
                 self.windows.restore(read_key(key), row)
         if self.clock_ms >= 0:
@@ -103,84 +97,37 @@ class CountedState:
 
     def count(self, records: Sequence[SourceRecord]) -> None:
         self._tally("received", "", len(records))
-        if records and records[-1].offset <= self.counted_to:
-            self._tally("dropped", DropReason.REPLAYED, len(records))
-            return
-        counted_to, count_fast = self.counted_to, self._count_fast
-        clock_ms = self.windows.clock_ms
-        next_crossing = clock_ms - clock_ms % CROSSING_MS + CROSSING_MS if clock_ms >= 0 else 0
-        for record in records:
-            offset, timestamp, value = record.offset, record.timestamp, record.value
-            if offset <= counted_to:
-                self._tally("dropped", DropReason.REPLAYED)
-                continue
-            # A tick is a crossing even within the same second: whoever sent it has nothing more to say for that time.
-            if timestamp >= next_crossing or value is None:
-                self._cross(max(timestamp, self.clock_ms), offset)
-                next_crossing = self.clock_ms - self.clock_ms % CROSSING_MS + CROSSING_MS
-            self._upto = offset
-            if value is None:
-                self._tally("dropped", DropReason.TICK)
-            elif not count_fast(record.key, value, offset, timestamp):
-                try:
-                    self._count_one(record, value)
-                except BadRecord as error:
-                    self._refuse(record, error)
-
-    def _count_fast(self, key: bytes | None, value: bytes, offset: int, timestamp: int) -> bool:
-        """Count an event about which everything is known: its campaign, its minute, its good form.
-
-        False when something is not, and nothing was changed: `_count_one` then looks at everything.
-        """
-        try:
-            event = decode_unchecked(value)
-        except (ValueError, RecursionError):
-            return False
-        campaign = self.campaigns.get(key)
-        at_ms = event.at
-        if campaign is None or at_ms.__class__ is not int or offset <= self.windows.guard_to:
-            return False
-        pane_key = (campaign, event.ad_id, at_ms - at_ms % MINUTE_MS)
-        pane = self._panes.get(pane_key)
-        if (
-            (
-                pane is None
-                and (self.windows.expiry.forgotten or at_ms < MIN_AT_MS or not fits(event.ad_id, event.currency))
+        position = bisect_right(records, self.counted_to, key=_offset)
+        if position:
+            self._tally("dropped", DropReason.REPLAYED, position)
+        panes, ids, end = self._panes, self._ids, len(records)
+        while position < end:
+            position = panes.count(
+                records, position, self._next_crossing_ms(), self._from_ms, self.windows.guard_to, ids
             )
-            or event.campaign_id != campaign.campaign_id
-            or event.account_id != campaign.account_id
-            or event.platform != campaign.platform
-            or (event.currency is not None and event.currency != campaign.currency)
-            or (event.zone is not None and event.zone != campaign.zone)
-            or len(value) > MAX_EVENT_BYTES
-            or at_ms > timestamp + MAX_AHEAD_MS
-        ):
-            return False
-        ids = self._ids
-        name = f"{campaign.key}|{event.event_id}"
-        known = ids.seen.get(name)
-        if known != ids.hour:
-            ids.seen[name] = ids.hour
-            ids.names.append(name)
-        if known is not None:
-            self._tally("dropped", DropReason.DUPLICATE)
-            return True
-        self._counted += 1
-        if pane is None:
-            pane = self._new_pane(pane_key)
-        pane[0] = offset
-        if timestamp > pane[1]:
-            pane[1] = timestamp
-        index = COUNTED_AT[event.type]
-        if index == CONVERSIONS_AT or event.conversions_micros is not None:
-            pane[CONVERSIONS_AT] += conversions_of(event)
-        if index != CONVERSIONS_AT:
-            pane[index] += event.count
-        if event.spend_micros:
-            pane[SPEND_AT] += event.spend_micros
-        if event.revenue_micros:
-            pane[REVENUE_AT] += event.revenue_micros
-        return True
+            if position < end:
+                self._look_at(records[position])
+                position += 1
+        if records:
+            self._upto = max(self._upto, records[-1].offset)
+
+    def _next_crossing_ms(self) -> int:
+        clock_ms = self.clock_ms
+        return clock_ms - clock_ms % CROSSING_MS + CROSSING_MS if clock_ms >= 0 else 0
+
+    def _look_at(self, record: SourceRecord) -> None:
+        """Everything that is not a plain event of a known campaign."""
+        value = record.value
+        # A tick is a crossing even within the same second: whoever sent it has nothing more to say for that time.
+        if record.timestamp >= self._next_crossing_ms() or value is None:
+            self._cross(max(record.timestamp, self.clock_ms), record.offset)
+        if value is None:
+            self._tally("dropped", DropReason.TICK)
+            return
+        try:
+            self._count_one(record, value)
+        except BadRecord as error:
+            self._refuse(record, error)
 
     def _count_one(self, record: SourceRecord, value: bytes) -> None:
         received_ms = record.timestamp
@@ -192,24 +139,27 @@ class CountedState:
         if not MIN_AT_MS <= at_ms <= received_ms + MAX_AHEAD_MS:
             raise events.refusal(value, received_ms)
         campaign = self._campaign(record, event)
-        pane_key = (campaign, event.ad_id, at_ms - at_ms % MINUTE_MS)
-        pane = self._panes.get(pane_key)
-        if pane is None:
+        minute_ms = at_ms - at_ms % MINUTE_MS
+        if not self._panes.holds(campaign, event.ad_id, minute_ms):
             self._refuse_forgotten(campaign, at_ms)
+        self._panes.counted += 1
         if not self._ids.add(f"{campaign.key}|{event.event_id}"):
-            self._tally("dropped", DropReason.DUPLICATE)
-            return
-        self._counted += 1
-        if record.offset <= self.windows.guard_to:
-            self.windows.fold(pane_key, pane_of(record.offset, received_ms, event))
+            self._panes.repeated += 1
+        elif record.offset <= self.windows.guard_to:
+            pane = Pane(campaign, event.ad_id, minute_ms)
+            self.windows.fold(pane, record.offset, received_ms, list(measures_of(event)))
         else:
-            add_to_pane(pane or self._new_pane(pane_key), record.offset, received_ms, event)
+            self._panes.add(campaign, event.ad_id, minute_ms, record.offset, received_ms, measures_of(event))
 
-    def _new_pane(self, pane_key: PaneKey) -> list[int]:
-        pane = self._panes[pane_key] = [0, 0, *ZERO]
-        # When rows of this pane may be wanted: at the end of its minute; at the next crossing if it is late.
-        self._fold_at = min(self._fold_at, pane_key[2] + MINUTE_MS + GRACE_MS)
-        return pane
+    def _learn(self, name: bytes, campaign: Campaign) -> None:
+        self.campaigns[name] = campaign
+        self._panes.learn(name, campaign)
+
+    def _look_closer(self) -> None:
+        """At events of days that may have been given up."""
+        days = self.windows.expiry.forgotten.get(DAY)
+        if days:
+            self._from_ms = max(MIN_AT_MS, (max(days) + 2) * DAY_MS)
 
     def _campaign(self, record: SourceRecord, event: events.EventIn) -> Campaign:
         campaign = self.campaigns.get(record.key or b"")
@@ -217,7 +167,7 @@ class CountedState:
             # The first event of a campaign is read with all checks: what is true of its ids and zone stays true.
             events.check_first(event, record.key or b"", record.value or b"", record.timestamp)
             campaign = Campaign((record.key or b"").decode(), zone=event.zone or "UTC", currency=event.currency or "")
-            self.campaigns[record.key or b""] = campaign
+            self._learn(record.key or b"", campaign)
             self._campaigns_changed.append(record.key or b"")
             return campaign
         if not campaign.is_of(event.platform, event.account_id, event.campaign_id):
@@ -230,6 +180,7 @@ class CountedState:
                     BadRecordCode.BAD_CURRENCY, "currency", f"{campaign.key} is counted in {campaign.currency}"
                 )
             campaign.currency = event.currency
+            self._learn(record.key or b"", campaign)
             self._campaigns_changed.append(record.key or b"")
         return campaign
 
@@ -254,30 +205,32 @@ class CountedState:
 
     # -- panes into rows -------------------------------------------------------------------------------------
 
-    def _fold_panes(self) -> None:
-        """Minutes are counted record by record, everything larger from them: when a window ends, or at a take."""
-        panes, self._panes = self._panes, {}
-        self._fold_at = NEVER
-        for pane_key, pane in panes.items():
-            self.windows.fold(pane_key, pane)
+    def _fold_panes(self, clock_ms: int) -> None:
+        """Minutes are counted record by record, everything larger from them: when a window ends, or at a take.
+
+        Panes of minutes that are over at `clock_ms` are gone then: the rows they point to may be given up.
+        """
+        fold = self.windows.fold
+        for pane, offset, as_of_ms, added in self._panes.drain(clock_ms - GRACE_MS):
+            fold(pane, offset, as_of_ms, added)
 
     # -- time ------------------------------------------------------------------------------------------------
 
     def _cross(self, clock_ms: int, offset: int) -> None:
         windows = self.windows
-        end_ms = windows.next_end_ms()
-        if self._fold_at <= clock_ms or (end_ms is not None and end_ms <= clock_ms):
-            self._fold_panes()  # before the clock moves: what they hold came before this record
+        if min(self._panes.oldest_ms + MINUTE_MS + GRACE_MS, windows.next_change_ms()) <= clock_ms:
+            self._fold_panes(clock_ms)  # before the clock moves: what they hold came before this record
         self._ids.advance(clock_ms)
         before = len(windows.outputs)
         windows.cross(clock_ms, offset)
+        self._look_closer()
         if len(windows.outputs) > before:
             checkpoint = CheckpointOut(1, "tick", self._topic, self._partition, offset, self.generation, clock_ms)
             windows.outputs.append((TOTALS, None, encode_checkpoint(checkpoint)))
 
     def differences(self, published: "CountedState") -> list[Output]:
         """Totals to publish so that readers of `published` hold this (rebuilt) state."""
-        self._fold_panes()
+        self._fold_panes(self.clock_ms)
         for name, campaign in published.campaigns.items():
             self.campaigns.setdefault(name, campaign)
         return self.windows.differences(published.windows, order_of(self.generation, self._upto))
@@ -294,7 +247,7 @@ class CountedState:
         return self.windows.clock_ms
 
     def take(self) -> Taken:
-        self._fold_panes()
+        self._fold_panes(self.clock_ms)
         windows, order = self.windows, order_of(self.generation, self._upto)
         outputs = windows.take_outputs()
         rows: list[tuple[bytes, list[Any] | None]] = []
@@ -321,5 +274,9 @@ class CountedState:
 
     def tallies(self) -> dict[tuple[str, str], int]:
         tallies, self._tallies = self._tallies, {}
-        tallies["emitted", ""], self._counted = self._counted, 0
+        panes = self._panes
+        if panes.repeated:
+            tallies["dropped", DropReason.DUPLICATE] = panes.repeated
+        tallies["emitted", ""] = panes.counted - panes.repeated
+        panes.counted = panes.repeated = 0
         return tallies

@@ -1,31 +1,225 @@
-"""A minute of one campaign and ad while its records come in: the only thing that is touched per record."""
+"""A minute of one campaign and ad while its records come in: the only thing that is touched per record.
+
+`pipeline.native` holds the same in C, where a compiler was there at the installation; tests hold the two together.
+"""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any, Protocol
 
 from pipeline.counted_rows import Campaign
-from pipeline.events import COUNTED_IN, EventIn, measures_of
+from pipeline.event_ids import EventIds
+from pipeline.event_refusal import MAX_AHEAD_MS, MAX_EVENT_BYTES
+from pipeline.events import COUNTED_IN, decode_unchecked, fits
+from pipeline.id_memory import IdMemory
+from pipeline.state import SourceRecord
 from schemas.measures import CONVERSIONS, MICROS, REVENUE, SPEND, ZERO
 
-# pane = [last offset, latest timestamp, *measures in the order of schemas.measures]
-PANE_MEASURES_AT = 2
-PaneKey = tuple[Campaign, str | None, int]  # campaign, ad id, minute_ms
-COUNTED_AT: dict[str, int] = {name: index + PANE_MEASURES_AT for name, index in COUNTED_IN.items()}
-SPEND_AT, REVENUE_AT, CONVERSIONS_AT = (index + PANE_MEASURES_AT for index in (SPEND, REVENUE, CONVERSIONS))
+MINUTE_MS = 60_000
+NEVER = 2**62
 
 
-def pane_of(offset: int, timestamp_ms: int, event: EventIn) -> list[int]:
-    pane = [offset, timestamp_ms, *ZERO]
-    add_to_pane(pane, offset, timestamp_ms, event)
-    return pane
+class Pane:
+    """Which minute of whom. `targets`: the rows it goes into, as (row key, row), once somebody has looked for them."""
+
+    __slots__ = ("ad_id", "campaign", "minute_ms", "targets")
+
+    def __init__(self, campaign: Campaign, ad_id: str | None, minute_ms: int) -> None:
+        self.campaign, self.ad_id, self.minute_ms = campaign, ad_id, minute_ms
+        self.targets: list[tuple[Any, list[Any]]] | None = None
 
 
-def add_to_pane(pane: list[int], offset: int, timestamp_ms: int, event: EventIn) -> None:
-    """What an event adds: see `pipeline.events.measures_of`, which a test holds this against."""
-    pane[0], pane[1] = offset, max(pane[1], timestamp_ms)
-    for index, n in enumerate(measures_of(event), PANE_MEASURES_AT):
-        pane[index] += n
+# What a pane has counted since it was last drained: pane, last offset, latest timestamp, what each measure gained.
+Drained = tuple[Pane, int, int, list[int]]
 
 
-def conversions_of(event: EventIn) -> int:
-    """Micro-conversions an event adds."""
-    if event.conversions_micros is not None:
-        return event.conversions_micros
-    return event.count * MICROS if event.type == "conversion" else 0
+class PaneStore(Protocol):
+    """The panes of one partition. `counted`, `repeated`: records since the caller last set them to 0.
+
+    `oldest_ms`: the earliest minute that holds something not drained, NEVER if there is none.
+    """
+
+    counted: int
+    repeated: int
+    oldest_ms: int
+
+    def __len__(self) -> int:
+        """Panes that hold something not drained."""
+
+    def learn(self, name: bytes, campaign: Campaign, /) -> None:
+        """A campaign as it is now, under the key of its records."""
+
+    def count(
+        self,
+        records: Sequence[SourceRecord],
+        position: int,
+        until_ms: int,
+        from_ms: int,
+        after_offset: int,
+        ids: EventIds,
+        /,
+    ) -> int:
+        """Count records from `position` on as long as everything about them is known; returns where that ended.
+
+        The record there is a tick, reaches `until_ms`, is not behind `after_offset`, is of a campaign that was not
+        learnt, happened before `from_ms`, or is not plainly good. Nothing of it was counted: the caller looks at it.
+        """
+
+    def add(
+        self,
+        campaign: Campaign,
+        ad_id: str | None,
+        minute_ms: int,
+        offset: int,
+        timestamp_ms: int,
+        added: Sequence[int],
+        /,
+    ) -> None:
+        """Count one event whose form, time and id the caller has checked."""
+
+    def holds(self, campaign: Campaign, ad_id: str | None, minute_ms: int, /) -> bool:
+        """Whether there is such a pane."""
+
+    def drain(self, over_ms: int, /) -> list[Drained]:
+        """What was counted since the last call; minutes that end by `over_ms` are then forgotten."""
+
+
+_OFFSET, _TIMESTAMP, _PANE, _AT = range(4)  # an entry: [last offset or -1, latest timestamp, pane, *measures]
+_SPEND, _REVENUE, _CONVERSIONS = SPEND + _AT, REVENUE + _AT, CONVERSIONS + _AT
+_COUNTED_AT = {name: index + _AT for name, index in COUNTED_IN.items()}
+Entry = list[Any]
+
+
+class Panes:
+    """Implements `PaneStore`."""
+
+    def __init__(self, memory: IdMemory) -> None:
+        self._memory = memory
+        self._campaigns: dict[bytes | None, Campaign] = {}
+        self._minutes: dict[int, dict[tuple[Campaign, str | None], Entry]] = {}
+        self._touched: list[Entry] = []
+        self.counted = self.repeated = 0
+        self.oldest_ms = NEVER
+
+    def __len__(self) -> int:
+        return len(self._touched)
+
+    def learn(self, name: bytes, campaign: Campaign) -> None:
+        self._campaigns[name] = campaign
+
+    def count(  # noqa: PLR0912 - in one piece, because a call for every record is a tenth of its cost
+        self,
+        records: Sequence[SourceRecord],
+        position: int,
+        until_ms: int,
+        from_ms: int,
+        after_offset: int,
+        ids: EventIds,
+    ) -> int:
+        campaign_of, seen, hour, names = self._campaigns.get, self._memory.seen, ids.hour, ids.names
+        names_of_hour, first = self._memory.names_of(hour), position
+        minute_ms, minute = -1, None
+        for record in islice(records, position, None):
+            value, timestamp = record.value, record.timestamp
+            if value is None or timestamp >= until_ms:
+                break
+            try:
+                event = decode_unchecked(value)
+            except (ValueError, RecursionError):
+                break
+            campaign, at_ms = campaign_of(record.key), event.at
+            if (
+                campaign is None
+                or at_ms.__class__ is not int
+                or event.campaign_id != campaign.campaign_id
+                or event.account_id != campaign.account_id
+                or event.platform != campaign.platform
+                or (event.currency is not None and event.currency != campaign.currency)
+                or (event.zone is not None and event.zone != campaign.zone)
+                or len(value) > MAX_EVENT_BYTES
+                or not from_ms <= at_ms <= timestamp + MAX_AHEAD_MS
+                or (offset := record.offset) <= after_offset
+            ):
+                break
+            ad_id, start_ms = event.ad_id, at_ms - at_ms % MINUTE_MS
+            if start_ms != minute_ms or minute is None:
+                minute_ms, minute = start_ms, self._minutes.setdefault(start_ms, {})
+            entry = minute.get((campaign, ad_id))
+            if entry is None:
+                if not fits(ad_id, None):
+                    break
+                entry = minute[campaign, ad_id] = _entry(campaign, ad_id, start_ms)
+            position += 1
+            name = f"{campaign.key}|{event.event_id}"
+            known = seen.get(name)
+            if known != hour:
+                seen[name] = hour
+                names_of_hour.append(name)
+                names.append(name)
+            if known is not None:
+                self.repeated += 1
+                continue
+            if entry[_OFFSET] < 0:
+                self._touch(entry, start_ms)
+            entry[_OFFSET] = offset
+            if timestamp > entry[_TIMESTAMP]:
+                entry[_TIMESTAMP] = timestamp
+            index = _COUNTED_AT[event.type]
+            # As `pipeline.events.measures_of` has it.
+            if index != _CONVERSIONS:
+                entry[index] += event.count
+                if event.conversions_micros:
+                    entry[_CONVERSIONS] += event.conversions_micros
+            elif event.conversions_micros is None:
+                entry[index] += event.count * MICROS
+            else:
+                entry[index] += event.conversions_micros
+            if event.spend_micros:
+                entry[_SPEND] += event.spend_micros
+            if event.revenue_micros:
+                entry[_REVENUE] += event.revenue_micros
+        self.counted += position - first
+        return position
+
+    def _touch(self, entry: Entry, minute_ms: int) -> None:
+        self._touched.append(entry)
+        if minute_ms < self.oldest_ms:
+            self.oldest_ms = minute_ms
+
+    def add(
+        self,
+        campaign: Campaign,
+        ad_id: str | None,
+        minute_ms: int,
+        offset: int,
+        timestamp_ms: int,
+        added: Sequence[int],
+    ) -> None:
+        minute = self._minutes.setdefault(minute_ms, {})
+        entry = minute.get((campaign, ad_id))
+        if entry is None:
+            entry = minute[campaign, ad_id] = _entry(campaign, ad_id, minute_ms)
+        if entry[_OFFSET] < 0:
+            self._touch(entry, minute_ms)
+        entry[_OFFSET], entry[_TIMESTAMP] = offset, max(entry[_TIMESTAMP], timestamp_ms)
+        for index, n in enumerate(added, _AT):
+            entry[index] += n
+
+    def holds(self, campaign: Campaign, ad_id: str | None, minute_ms: int) -> bool:
+        return (campaign, ad_id) in self._minutes.get(minute_ms, ())
+
+    def drain(self, over_ms: int) -> list[Drained]:
+        touched, self._touched = self._touched, []
+        self.oldest_ms = NEVER
+        drained = []
+        for entry in touched:
+            offset, timestamp_ms, pane = entry[:_AT]
+            drained.append((pane, offset, timestamp_ms, entry[_AT:]))
+            entry[:] = (-1, 0, pane, *ZERO)
+        for over in [minute_ms for minute_ms in self._minutes if minute_ms + MINUTE_MS <= over_ms]:
+            del self._minutes[over]
+        return drained
+
+
+def _entry(campaign: Campaign, ad_id: str | None, minute_ms: int) -> Entry:
+    return [-1, 0, Pane(campaign, ad_id, minute_ms), *ZERO]

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from pipeline import zones
-from pipeline.counted_panes import PANE_MEASURES_AT, PaneKey
+from pipeline.counted_panes import MINUTE_MS, Pane
 from pipeline.counted_rows import (
     AS_OF,
     CORRECTED,
@@ -20,6 +20,7 @@ from pipeline.counted_rows import (
     ORDER,
     REVISION,
     Campaign,
+    Row,
     RowKey,
     row_key,
 )
@@ -31,9 +32,10 @@ from schemas.topics import TOTALS
 from schemas.window import Basis, Level, Window
 
 GRACE_MS = 2_000  # events of one moment arrive over many connections; two seconds late is not late
-MINUTE_MS, FIVE_MINUTES_MS = 60_000, 300_000
+FIVE_MINUTES_MS = 300_000
 COUNTED, MINUTE, FIVE_MINUTES, HOUR, DAY = str(Basis.COUNTED), *map(str, Window)
 Output = tuple[str, bytes | None, bytes]
+Target = tuple[RowKey, Row]
 
 
 class CountedWindows:
@@ -63,8 +65,9 @@ class CountedWindows:
         self.guard_to = -1  # up to this offset some rows are further than others
         self._ends: list[int] = []  # heap of the ends of open windows
         self._open: dict[int, list[RowKey]] = {}  # end_ms -> rows that become final together
-        self._dirty: dict[RowKey, None] = {}  # open rows to publish at the next take
-        self._changed: dict[RowKey, None] = {}
+        # By the identity of the row, which is quicker to look up than its key.
+        self._dirty: dict[int, Target] = {}  # open rows to publish at the next take
+        self._changed: dict[int, Target] = {}
         self._corrected: dict[RowKey, None] = {}
         self._given_up: list[RowKey] = []
 
@@ -82,43 +85,53 @@ class CountedWindows:
 
     # -- panes into rows -------------------------------------------------------------------------------------
 
-    def fold(self, pane_key: PaneKey, pane: list[int]) -> None:
-        campaign, ad, minute_ms = pane_key
-        ad_id = ad or ""
-        key, add = campaign.key, self._add
-        added = [(index, n) for index, n in enumerate(pane[PANE_MEASURES_AT:], MEASURES_AT) if n]
-        five_ms = minute_ms - minute_ms % FIVE_MINUTES_MS
-        hour_ms, hour_end_ms = zones.hour_at(campaign.zone, minute_ms)
-        day_ms, day_end_ms = zones.day_at(campaign.zone, minute_ms)
-        add((key, "", MINUTE, minute_ms), minute_ms + MINUTE_MS, pane, added)
-        add((key, "", FIVE_MINUTES, five_ms), five_ms + FIVE_MINUTES_MS, pane, added)
-        add((key, "", HOUR, hour_ms), hour_end_ms, pane, added)
-        add((key, "", DAY, day_ms), day_end_ms, pane, added)
-        if ad_id:
-            add((key, ad_id, HOUR, hour_ms), hour_end_ms, pane, added)
-            add((key, ad_id, DAY, day_ms), day_end_ms, pane, added)
-
-    def _add(self, key: RowKey, end_ms: int, pane: list[int], added: list[tuple[int, int]]) -> None:
-        offset, as_of_ms = pane[0], pane[1]
+    def fold(self, pane: Pane, offset: int, as_of_ms: int, measures: list[int]) -> None:
+        """Add what a pane has counted to every row it goes into. The last of its records is at `offset`."""
         order = self._order_base + offset
-        row = self.rows.get(key)
-        if row is None:
-            row = self._new_row(key, end_ms)
+        added = [(index, n) for index, n in enumerate(measures, MEASURES_AT) if n]
+        guarded = offset <= self.guard_to
+        changed, dirty = self._changed, self._dirty
+        for target in pane.targets or self._look_for_targets(pane):
+            row = target[1]
+            if order > row[ORDER]:  # panes of one batch come in any order
+                row[ORDER] = order
+            elif guarded:
+                continue  # read again after a restart: this row was further than the others
+            if as_of_ms > row[AS_OF]:
+                row[AS_OF] = as_of_ms
+            for index, n in added:
+                row[index] += n
+            name = id(row)
+            changed[name] = target
+            if row[FLAGS] & FINAL:
+                row[FLAGS] |= CORRECTED
+                self._corrected[target[0]] = None
+            else:
+                dirty[name] = target
+
+    def _look_for_targets(self, pane: Pane) -> list[Target]:
+        """The rows of a pane; none of them is given up while its minute is not over, so that it may keep them."""
+        campaign, ad_id, minute_ms = pane.campaign, pane.ad_id or "", pane.minute_ms
+        key, zone = campaign.key, campaign.zone
+        five_ms = minute_ms - minute_ms % FIVE_MINUTES_MS
+        hour_ms, hour_end_ms = zones.hour_at(zone, minute_ms)
+        day_ms, day_end_ms = zones.day_at(zone, minute_ms)
+        wanted = [
+            ((key, "", MINUTE, minute_ms), minute_ms + MINUTE_MS),
+            ((key, "", FIVE_MINUTES, five_ms), five_ms + FIVE_MINUTES_MS),
+            ((key, "", HOUR, hour_ms), hour_end_ms),
+            ((key, "", DAY, day_ms), day_end_ms),
+        ]
+        if ad_id:
+            wanted += [((key, ad_id, HOUR, hour_ms), hour_end_ms), ((key, ad_id, DAY, day_ms), day_end_ms)]
+        pane.targets = found = []
+        for target, end_ms in wanted:
+            row = self.rows.get(target)
             if row is None:
-                return
-        elif offset <= self.guard_to and order <= row[ORDER]:
-            return  # read again after a restart: this row was further than the others
-        if order > row[ORDER]:  # panes of one batch come in any order
-            row[ORDER] = order
-        row[AS_OF] = max(row[AS_OF], as_of_ms)
-        for index, n in added:
-            row[index] += n
-        self._changed[key] = None
-        if row[FLAGS] & FINAL:
-            row[FLAGS] |= CORRECTED
-            self._corrected[key] = None
-        else:
-            self._dirty[key] = None
+                row = self._new_row(target, end_ms)
+            if row is not None:
+                found.append((target, row))
+        return found
 
     def _new_row(self, key: RowKey, end_ms: int) -> list[Any] | None:
         """None when rows of that day have been given up: it would start again from zero."""
@@ -140,9 +153,10 @@ class CountedWindows:
 
     # -- time ------------------------------------------------------------------------------------------------
 
-    def next_end_ms(self) -> int | None:
-        """When the next open window may become final."""
-        return self._ends[0] + GRACE_MS if self._ends else None
+    def next_change_ms(self) -> int:
+        """When the next window may become final or be given up; far away if there is none."""
+        due_ms = self.expiry.next_ms()
+        return min(self._ends[0] + GRACE_MS, due_ms) if self._ends else due_ms
 
     def cross(self, clock_ms: int, offset: int) -> None:
         """The clock comes to `clock_ms` with the record at `offset`, which is not counted yet."""
@@ -153,8 +167,8 @@ class CountedWindows:
                 if row is not None and not row[FLAGS] & FINAL:
                     row[FLAGS] |= FINAL
                     self._publish(key, row)
-                    self._dirty.pop(key, None)
-                    self._changed[key] = None
+                    self._dirty.pop(id(row), None)
+                    self._changed[id(row)] = key, row
         self._publish_corrected(offset)
         self._give_up(clock_ms)
 
@@ -169,7 +183,7 @@ class CountedWindows:
             row[FLAGS] &= ~CORRECTED
             row[REVISION] += 1
             self._publish(key, row)
-            self._changed[key] = None
+            self._changed[id(row)] = key, row
 
     def _give_up(self, clock_ms: int) -> None:
         def due_of(key: RowKey) -> int | None:
@@ -180,7 +194,8 @@ class CountedWindows:
             row = self.rows[key]
             self._publish(key, row, settled=True)
             del self.rows[key]
-            self._changed.pop(key, None)
+            self._changed.pop(id(row), None)
+            self._dirty.pop(id(row), None)
             self._given_up.append(key)
             self.expired_changed |= self.expiry.forget(key[2], key[3])
 
@@ -249,14 +264,14 @@ class CountedWindows:
         """What was published, and every open row that changed as it stands."""
         outputs, self.outputs = self.outputs, []
         dirty, self._dirty = self._dirty, {}
-        for key in dirty:
-            total = self._total(key, self.rows[key], settled=False)
+        for key, row in dirty.values():
+            total = self._total(key, row, settled=False)
             outputs.append((TOTALS, total.total_id.encode(), encode_total(total)))
         return outputs
 
     def take_rows(self) -> list[tuple[bytes, list[Any]]]:
         changed, self._changed = self._changed, {}
-        return [(row_key(key), self.rows[key]) for key in changed]
+        return [(row_key(key), row) for key, row in changed.values()]
 
     def take_given_up(self) -> list[tuple[bytes, None]]:
         given_up, self._given_up = self._given_up, []

@@ -6,39 +6,48 @@ campaign. They survive a restart as chunks in the changelog, written after the r
 therefore an id that is known is always counted.
 """
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
+
+from pipeline.id_memory import IdMemory
 
 HOUR_MS = 3_600_000
 CHUNK_IDS = 500  # a chunk is one record of the changelog, and is written again while it grows: it must stay small
 PREFIX = b"\x00ids|"
 
 
-class EventIds:
-    """`seen` and `hour` are open to the one loop that runs for every record: see `add` for what it must do."""
+class Memory(Protocol):
+    """What `IdMemory` does."""
 
-    def __init__(self, horizon_h: int) -> None:
+    def __len__(self) -> int: ...
+    def note(self, name: str, hour: int, /) -> int: ...
+    def forget_before(self, hour: int, /) -> None: ...
+
+
+class EventIds:
+    """`memory`, `hour` and `names` are open to the loop that runs for every record: see `add` for what it must do."""
+
+    def __init__(self, horizon_h: int, memory: Memory | None = None) -> None:
         self._horizon_h = horizon_h
-        self.seen: dict[str, int] = {}  # campaign key + id -> hour last seen
+        self.memory: Memory = IdMemory() if memory is None else memory
         self.hour = 0
-        self.names: list[str] = []  # of this hour, in order
-        self._by_hour: dict[int, list[str]] = {0: self.names}
+        self.names: list[str] = []  # of the open chunk, and what came behind it
+        self._noted: Counter[int] = Counter()  # hour -> names in its chunks
+        self._kept = 0  # so many of `names` are in the changelog
         self._chunks: dict[int, list[bytes]] = {}  # hour -> keys of its chunks in the changelog
-        self._start = self._kept = 0  # in `names`: where the open chunk begins, and how far the changelog has it
         self._full: list[tuple[bytes, list[Any]]] = []
         self._expired: list[bytes] = []
 
     def __len__(self) -> int:
-        return len(self.seen)
+        return len(self.memory)
 
     def add(self, name: str) -> bool:
         """True when this id is new. A repeat refreshes the memory of it."""
-        known = self.seen.get(name)
-        if known == self.hour:
-            return False
-        self.seen[name] = self.hour
-        self.names.append(name)
-        return known is None
+        known = self.memory.note(name, self.hour)
+        if known != self.hour:
+            self.names.append(name)
+        return known < 0
 
     def advance(self, clock_ms: int) -> None:
         """The clock of the partition has reached `clock_ms`: begin a new hour, forget what is too old."""
@@ -48,30 +57,33 @@ class EventIds:
         if self._kept < len(self.names):
             self._full += self._cut()
         self._begin(hour)
-        for old in [h for h in self._by_hour if h < hour - self._horizon_h]:
-            for name in self._by_hour.pop(old):
-                if self.seen.get(name) == old:
-                    del self.seen[name]
-            self._expired.extend(self._chunks.pop(old, ()))
+        self.memory.forget_before(hour - self._horizon_h)
+        for old in [h for h in self._chunks if h < hour - self._horizon_h]:
+            self._expired.extend(self._chunks.pop(old))
+            self._noted.pop(old, None)
 
     def _begin(self, hour: int) -> None:
-        self.hour = hour
-        self.names = self._by_hour.setdefault(hour, [])
-        self._start = self._kept = len(self.names)
+        """No chunk is open: the next one gets its own name."""
+        self._noted[self.hour] += len(self.names)
+        self.hour, self._kept = hour, 0
+        self.names.clear()
 
     def _cut(self) -> list[tuple[bytes, list[Any]]]:
         """The chunks of this hour that the changelog lacks; the last may grow and be written again."""
         names, chunks = self.names, []
-        while self._kept < len(names):
-            ids = names[self._start : self._start + CHUNK_IDS]
+        start = 0
+        while max(start, self._kept) < len(names):
+            ids = names[start : start + CHUNK_IDS]
             # Named by what it begins with: the same prefix of the partition makes the same chunks.
-            key = PREFIX + f"{self.hour}|{self._start}|{ids[0]}".encode()
-            if self._kept == self._start:
+            key = PREFIX + f"{self.hour}|{self._noted[self.hour] + start}|{ids[0]}".encode()
+            if self._kept <= start:
                 self._chunks.setdefault(self.hour, []).append(key)
             chunks.append((key, [0, self.hour, ids]))
-            self._kept = self._start + len(ids)
-            if len(ids) == CHUNK_IDS:
-                self._start = self._kept
+            start += CHUNK_IDS
+        full = len(names) // CHUNK_IDS * CHUNK_IDS
+        self._noted[self.hour] += full
+        del names[:full]
+        self._kept = len(names)
         return chunks
 
     def take(self, order: int) -> Iterator[tuple[bytes, list[Any]]]:
@@ -89,10 +101,6 @@ class EventIds:
     def load(self, key: bytes, row: list[Any]) -> None:
         _, hour, names = row
         self._chunks.setdefault(hour, []).append(key)
-        by_hour = self._by_hour.setdefault(hour, [])
-        seen = self.seen
-        for name in names:
-            if seen.get(name, -1) < hour:
-                seen[name] = hour
-                by_hour.append(name)
-        self._begin(max(self.hour, hour))
+        note = self.memory.note
+        self._noted[hour] += sum(note(name, hour) < hour for name in names)
+        self.hour = max(self.hour, hour)

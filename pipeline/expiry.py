@@ -12,6 +12,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 BUCKET_MS = 3_600_000
 DAY_MS = 86_400_000
+FAR_MS = 2**62
 
 
 class Expiry(Generic[Key]):
@@ -25,6 +26,10 @@ class Expiry(Generic[Key]):
         self._buckets.setdefault(bucket, []).append(key)
         if self._next is None or bucket < self._next:
             self._next = bucket
+
+    def next_ms(self) -> int:
+        """Before this time nothing is due; far away if nothing waits."""
+        return FAR_MS if self._next is None else self._next * BUCKET_MS
 
     def due(self, clock_ms: int, due_of: Callable[[Key], int | None]) -> Iterator[Key]:
         """Keys whose time has come. `due_of` gives the present due time of a key, None if it is gone."""

@@ -5,8 +5,10 @@ from typing import Any
 
 from pipeline.changelog import HEADER
 from pipeline.counted import CountedState
+from pipeline.counted_panes import Panes
 from pipeline.counted_rows import FINAL, FLAGS
 from pipeline.event_ids import EventIds
+from pipeline.id_memory import IdMemory
 from pipeline.reported import ReportedState
 from pipeline.reported_rows import FETCHED_AT, ORDER
 from pipeline.state import SourceRecord, Taken
@@ -25,6 +27,14 @@ class NoDedupe(CountedState):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._ids = _TakesEverything(24)
+        self._panes = _NothingIsKnown(IdMemory())
+
+
+class _NothingIsKnown(Panes):
+    """Every record goes the long way."""
+
+    def count(self, _records: Any, position: int, *_: Any) -> int:
+        return position
 
 
 class _TakesEverything(EventIds):

@@ -50,6 +50,7 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[str]]] = {
     "Consumer.perform_seek": (base.Consumer.perform_seek, ["self"]),
     "Consumer.on_partitions_revoked": (base.Consumer.on_partitions_revoked, ["self", "revoked"]),
     "Consumer.verify_event_path": (base.Consumer.verify_event_path, ["self", "now", "tp"]),
+    "Consumer._new_offset": (base.Consumer._new_offset, ["self", "tp"]),
     "Consumer._add_gap": (base.Consumer._add_gap, ["self", "tp", "offset_from", "offset_to"]),
     "Consumer._get_active_partitions": (base.Consumer._get_active_partitions, ["self"]),
     "Consumer._is_changelog_tp": (base.Consumer._is_changelog_tp, ["self", "tp"]),
@@ -111,18 +112,41 @@ async def test_ours_commits_it_first() -> None:
     assert await committed_at_revocation(ours()) == {TP0: 1}
 
 
-# -- fault 2: a gap counts the delivered offset itself ------------------------------------------------------------
+# -- fault 2: gaps between messages stall commits, and every offset in them is listed and sorted -------------------
 
 
-async def gap(consumer: Any) -> list[tuple[int, int]]:
-    """Offsets 0 to 4 are not there; 5 was delivered, as Faust's conductor tells it."""
-    await consumer._add_gap(TP0, 0, 5)
-    return [(interval.begin, interval.end) for interval in consumer._gap[TP0]]
+async def deliver(consumer: Any, *, acked: list[int], waiting: list[int]) -> list[Any]:
+    """These messages were delivered, each at the last offset of its batch; who holds them keeps them waiting."""
+    consumer._committed_offset[TP0] = 1
+    last = 0
+    messages = []
+    for offset in sorted(acked + waiting):
+        await consumer._add_gap(TP0, last + 1, offset)
+        message = driver.ConsumerMessage("t", 0, offset, 0.0, 0, (), None, [], None, 0, 0, TP0)
+        messages.append(message)
+        consumer._unacked_messages.add(message)
+        last = offset
+    for message in messages:
+        if message.offset in acked:
+            consumer.ack(message)
+    return messages
 
 
-async def test_a_gap_ends_in_front_of_what_was_delivered() -> None:
-    assert await gap(stock()) == [(0, 6)]  # the end is not in it: 5 would be taken for missing
-    assert await gap(ours()) == [(0, 5)]
+async def test_a_message_stands_for_the_offsets_before_it() -> None:
+    consumer = ours()
+    _held = await deliver(consumer, acked=[5, 9], waiting=[])
+    assert consumer._new_offset(TP0) == 10
+
+
+async def test_nothing_behind_a_message_that_waits_is_committed_until_its_turn_comes() -> None:
+    consumer = ours()
+    held = await deliver(consumer, acked=[5, 9, 20], waiting=[12])
+    assert consumer._new_offset(TP0) == 10
+    assert consumer._new_offset(TP0) is None
+    consumer.ack(held[2])
+    assert consumer._new_offset(TP0) == 21
+    assert consumer._acked[TP0] == []
+    assert consumer._acked_index[TP0] == set()
 
 
 # -- fault 3: the live set of active partitions; emptied by a pause it asks for every partition ---------------------

@@ -17,6 +17,7 @@ from connectors.lag import group_lag
 from connectors.local.supervisor import PartState
 from pipeline.changelog import HEADER, SEPARATOR, STATE_VERSION, Changelog
 from pipeline.counted import CountedState
+from pipeline.counted_rows import END, REVISION
 from pipeline.state import SourceRecord, Taken
 from schemas.topics import BY_NAME, RAW_EVENTS, STATE_COUNTED, TOTALS
 from tests.partition import Rec
@@ -182,7 +183,7 @@ Rows = dict[int, dict[bytes, list[Any]]]
 
 def rows_of(taken: dict[int, Taken]) -> Rows:
     return {
-        number: {key: list(row) for key, row in one.rows if row is not None and _is_window(key)}
+        number: {key: figures(row) for key, row in one.rows if row is not None and _is_window(key)}
         for number, one in taken.items()
     }
 
@@ -192,8 +193,15 @@ def restored(changelog: list[Message]) -> Rows:
     for number in range(PARTITIONS):
         reader = Changelog(b"test")
         reader.read(Rec(m.offset, 0, m.key, m.value) for m in changelog if m.partition == number)
-        found[number] = {key: row for key, row in reader.rows().items() if _is_window(key)}
+        found[number] = {key: figures(row) for key, row in reader.rows().items() if _is_window(key)}
     return found
+
+
+def figures(row: list[Any]) -> list[Any]:
+    """Without revision and flags: of copies with the same records a restore may take one that had not come to the
+    last crossing. The next one brings it up, and what it says then was said (a unit test of the counted state).
+    """
+    return [*row[:REVISION], *row[END:]]
 
 
 def _is_window(key: bytes) -> bool:

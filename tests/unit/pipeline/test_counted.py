@@ -7,7 +7,7 @@ from pipeline.counted import CountedState
 from pipeline.counted_rows import DAY_MS
 from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
-from tests.partition import Rec
+from tests.partition import MemoryPartition, Rec
 
 T0 = 1_790_000_000_000 - 1_790_000_000_000 % 3_600_000  # a full hour, 2026-09-21 13:00 UTC
 KEY = b"email:acc:c1"
@@ -123,3 +123,24 @@ def test_two_sources_of_one_total_are_added_up_and_each_keeps_its_own_offsets() 
     assert (both["clicks"], both["impressions"]) == (1, 1)
     assert both["version"] > alone["version"]
     assert both["version"] >> 2 == order_of(0, 5) + order_of(0, 9)
+
+
+def test_a_copy_of_a_predecessor_that_woke_up_late_says_nothing_new() -> None:
+    # Both have counted the same events; the one that froze had not come to the crossing that finished and corrected.
+    partition = MemoryPartition(lambda: CountedState("t", 0))
+    first = [event(0, at=T0 + 10_000), tick(1, T0 + 62_000)]
+    partition.run(first)
+    late = event(2, at=T0 + 20_000, received=T0 + 90_000)
+    (frozen, its_log), (successor, log) = partition.start(), partition.start()
+    frozen.count([late])
+    successor.count([late, tick(3, T0 + 91_000)])
+    partition.flush(successor, log)
+    partition.flush(frozen, its_log)  # wakes up: its copies have the same order and come later
+    before = {(key, value) for _, key, value in partition.outputs}
+    third, _ = partition.start()
+    third.count([tick(4, T0 + 95_000)])
+    again = [(key, value) for _, key, value in third.take().outputs if key is not None]
+    assert again
+    assert set(again) <= before
+    (corrected,) = [total for total in totals(partition.outputs) if total["revision"] == 1]
+    assert corrected["clicks"] == 2
