@@ -74,7 +74,7 @@ def refuse_lost(topic: str, partition: int, *, end: int, stored_to: int) -> None
     if stored_to > end:
         raise Misconfigured(
             MisconfiguredCode.TOPIC_RECREATED,
-            f"Partition {partition} of {topic} ends at offset {end}, but {stored_to} records of it are stored: the topic "
-            "lost records, and new ones would take their places. Bring its log back, or set clickhouse.database to a "
-            "new name and run `pulse migrate`.",
+            f"Partition {partition} of {topic} ends at offset {end}, but {stored_to} records of it are stored: the "
+            "topic lost records, and new ones would take their places. Bring its log back, or set clickhouse.database "
+            "to a new name and run `pulse migrate`.",
         )

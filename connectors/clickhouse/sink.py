@@ -47,7 +47,8 @@ async def run_sink(
 ) -> None:
     """Stores until `stop` is set, then stores what it has fetched and returns.
 
-    Raises Misconfigured: a topic is missing, was made again or lost stored records, migrations are outstanding, ClickHouse refuses us.
+    Raises Misconfigured: a topic is missing, was made again or lost stored records, migrations are outstanding,
+    ClickHouse refuses us.
     While Kafka or ClickHouse is away it waits and says so in health.
     """
     telemetry.health.expect(CHECK, "connecting")
