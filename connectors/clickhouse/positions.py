@@ -64,3 +64,17 @@ def _refuse_recreated(found: Iterable[Mapping[str, object]], topic_ids: Mapping[
                 "its offsets start over and would replace stored records. Set clickhouse.database to a new name and "
                 "run `pulse migrate`, or bring the old topic back.",
             )
+
+
+def refuse_lost(topic: str, partition: int, *, end: int, stored_to: int) -> None:
+    """Raises Misconfigured(TOPIC_RECREATED) when the partition ends below what is stored.
+
+    The topic lost records: the next ones would take the places of stored ones, and be taken for repeats of them.
+    """
+    if stored_to > end:
+        raise Misconfigured(
+            MisconfiguredCode.TOPIC_RECREATED,
+            f"Partition {partition} of {topic} ends at offset {end}, but {stored_to} records of it are stored: the "
+            "topic lost records, and new ones would take their places. Bring its log back, or set clickhouse.database "
+            "to a new name and run `pulse migrate`.",
+        )

@@ -17,7 +17,7 @@ from connectors import telemetry
 from connectors.clickhouse.client import connect_async, sorted_errors
 from connectors.clickhouse.lane import Cut, Lane
 from connectors.clickhouse.migrations import pending
-from connectors.clickhouse.positions import Place, Stored, last_stored
+from connectors.clickhouse.positions import Place, Stored, last_stored, refuse_lost
 from connectors.clickhouse.writer import CHECK, BlockWriter
 from connectors.clock import Clock
 from connectors.kafka import consumer_config, start_producer, topic_ids
@@ -47,7 +47,8 @@ async def run_sink(
 ) -> None:
     """Stores until `stop` is set, then stores what it has fetched and returns.
 
-    Raises Misconfigured: a topic is missing or was made again, migrations are outstanding, ClickHouse refuses us.
+    Raises Misconfigured: a topic is missing, was made again or lost stored records, migrations are outstanding,
+    ClickHouse refuses us.
     While Kafka or ClickHouse is away it waits and says so in health.
     """
     telemetry.health.expect(CHECK, "connecting")
@@ -170,7 +171,7 @@ class _Sink:
         self._paused: set[Any] = set()
 
     async def start(self) -> None:
-        """Assigns every partition and goes on behind its last stored range."""
+        """Assigns every partition and goes on behind its last stored range. Raises Misconfigured(TOPIC_RECREATED)."""
         places = list(self._lanes)
         self._consumer.assign(places)
         try:
@@ -179,12 +180,7 @@ class _Sink:
         except KafkaError as error:
             raise Transient(TransientCode.BROKER_AWAY, str(error) or type(error).__name__) from None
         for place, lane in self._lanes.items():
-            if lane.next_offset > end[place]:
-                log.error(
-                    "the topic ends before what is stored; going on at its end",
-                    topic=place.topic, partition=place.partition, end=end[place], stored=lane.next_offset,
-                )  # fmt: skip
-                lane.next_offset = end[place]
+            refuse_lost(place.topic, place.partition, end=end[place], stored_to=lane.next_offset)
             self._consumer.seek(place, max(lane.next_offset, first[place]))
 
     async def run(self, stop: asyncio.Event, give_up: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
 """The body of a request to single events: bounded, unpacked, and cut where the sender's own bytes begin and end."""
 
 import zlib
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -10,6 +11,8 @@ from pipeline.codes import BadRecordCode
 
 MAX_EVENTS = 10_000
 MAX_READING_BYTES = 256 << 20  # of all requests at a time; memory stays bounded however many come at once
+MAX_MEMBERS = 1_000
+_PIECE_BYTES = 64 << 10
 _GZIP = 31  # zlib's window bits: a gzip header and the largest window
 _COMMAS_AN_EVENT = 20  # of a common event; with far more, elements are counted before they are cut out
 
@@ -68,20 +71,28 @@ class BodyReader:
 def unpack(packed: bytes, limit_bytes: int) -> bytes:
     """Gzip, one member or several, never more than `limit_bytes`. Raises RefusedRequest (400, 413)."""
     parts: list[bytes] = []
-    room = limit_bytes
-    while packed:
-        member = zlib.decompressobj(_GZIP)
+    room, at, members = limit_bytes, 0, 0
+    view = memoryview(packed)
+    member: Any = None
+    while at < len(view):
+        if member is None:
+            member, members = zlib.decompressobj(_GZIP), members + 1
+            if members > MAX_MEMBERS:
+                raise _malformed(f"the gzip body has more than {MAX_MEMBERS} members; one is enough")
+        piece = view[at : at + _PIECE_BYTES]  # what follows a member is copied, so it must not be all the rest
         try:
-            part = member.decompress(packed, room + 1)
+            part = member.decompress(piece, room + 1)
         except zlib.error as error:
             raise _malformed(f"the body is not gzip: {error}") from None
         if len(part) > room:
             raise _too_large(limit_bytes)
-        if not member.eof:
-            raise _malformed("the gzip body ends too early")
         parts.append(part)
         room -= len(part)
-        packed = member.unused_data
+        at += len(piece) - len(member.unused_data)
+        if member.eof:
+            member = None
+    if member is not None:
+        raise _malformed("the gzip body ends too early")
     return b"".join(parts)
 
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,12 +25,24 @@ from connectors.kafka import admin, ensure_topics
 from connectors.lag import end_offsets, group_lag
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.settings import Settings, load_settings
-from schemas.topics import RAW_EVENTS, TOTALS
+from schemas.topics import DEAD_LETTERS, RAW_EVENTS, TOTALS
 from tests.bench.events import START_MS, digest, events
 from tests.bench.process_cpu import tree_cpu_s
 
 POLL_S = 0.05
 LIMIT_S = 600
+Stream = Callable[[int, int], Iterator[tuple[bytes, bytes]]]  # (events, campaigns) -> key, value
+
+
+def good_events(count: int, campaigns: int) -> Iterator[tuple[bytes, bytes]]:
+    return events(count, campaigns=campaigns)
+
+
+def marginal_us(runs: Mapping[int, list[dict[str, float]]], key: str = "cpu_s") -> float:
+    """Microseconds per event between two lengths, best run of each: what start-up costs is in both."""
+    best = {count: min(run[key] for run in found) for count, found in runs.items()}
+    short, long = sorted(best)
+    return (best[long] - best[short]) / (long - short) * 1e6
 
 
 @contextmanager
@@ -46,7 +58,7 @@ def broker() -> Iterator[dict[str, str]]:
             kafka.stop()
 
 
-def produce(settings: Settings, count: int, campaigns: int) -> None:
+def produce(settings: Settings, count: int, campaigns: int, stream: Stream) -> None:
     """Whole 128 KB batches, keyed, with a received time that follows the event time."""
     producer = Producer(
         {
@@ -58,8 +70,8 @@ def produce(settings: Settings, count: int, campaigns: int) -> None:
             "queue.buffering.max.messages": 1_000_000,
         }
     )
-    for number, (key, value) in enumerate(events(count, campaigns=campaigns)):
-        producer.produce(RAW_EVENTS, value, key, timestamp=START_MS + number * 600_000 // count)
+    for number, (key, value) in enumerate(stream(count, campaigns)):
+        producer.produce(RAW_EVENTS, value, key, timestamp=START_MS + min(number, count) * 600_000 // count)
         if number % 10_000 == 0:
             producer.poll(0)
     producer.flush()
@@ -106,12 +118,15 @@ def published_days(settings: Settings) -> dict[str, tuple[int, int]]:
     return {key: (row[0], row[1]) for key, row in days.items()}
 
 
-def one_run(count: int, campaigns: int) -> dict[str, float]:
-    """A fresh broker with `count` events; one worker from start to committed end."""
+def one_run(count: int, campaigns: int, stream: Stream = good_events) -> dict[str, float]:
+    """A fresh broker with `count` events; one worker from start to committed end.
+
+    `stream` makes the records: those of `good_events`, in this order, and whatever else belongs between them.
+    """
     with broker() as environment:
         settings = load_settings(environ=environment)
         ensure_topics(settings)
-        produce(settings, count, campaigns)
+        produce(settings, count, campaigns, stream)
         client = admin(settings)
         started = time.monotonic()
         log_path = Path(environment["PULSE_DATA_DIR"]) / "worker.log"
@@ -135,7 +150,8 @@ def one_run(count: int, campaigns: int) -> dict[str, float]:
             worker.wait(20)
         if published_days(settings) != expected_days(count, campaigns):
             raise SystemExit("void: the totals differ from the recount")
-        return {"events": count, "cpu_s": cpu_s, "wall_s": wall_s, "rss_mb": rss_mb}
+        letters = sum(end_offsets(client, [DEAD_LETTERS], settings.partitions).values())
+        return {"events": count, "letters": letters, "cpu_s": cpu_s, "wall_s": wall_s, "rss_mb": rss_mb}
 
 
 def main() -> None:
@@ -151,11 +167,13 @@ def main() -> None:
         for count in (arguments.short, arguments.long):
             runs[count].append(one_run(count, arguments.campaigns))
             sys.stderr.write(f"round {number + 1}: {runs[count][-1]}\n")
-    best = {count: min(run["cpu_s"] for run in found) for count, found in runs.items()}
-    marginal = (best[arguments.long] - best[arguments.short]) / (arguments.long - arguments.short)
     sys.stdout.write(
         json.dumps(
-            {"data": data, "cpu_us_per_event": round(marginal * 1e6, 2), "runs": [r for f in runs.values() for r in f]}
+            {
+                "data": data,
+                "cpu_us_per_event": round(marginal_us(runs), 2),
+                "runs": [r for f in runs.values() for r in f],
+            }
         )
         + "\n"
     )

@@ -1,10 +1,13 @@
 """Bad input on real parts: each kind is refused with its code and field, and nothing good is lost beside it."""
 
 import base64
+import gzip
 import json
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,73 +16,10 @@ from confluent_kafka import Producer
 
 from connectors.kafka import partition_of
 from schemas.topics import DEAD_LETTERS, RAW_EVENTS, RAW_GOOGLE_ADS
-from tests.google_rows import ACCOUNT, GoogleRows
+from tests.bad_records import BAD_EVENTS, BAD_ROWS, Bad, row
+from tests.google_rows import ACCOUNT
 from tests.live import NOON_MS, PARTITIONS, Live, event, live
 from tests.system import Message, System
-
-
-def without(name: str, fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if key != name}
-
-
-def row(**changes: Any) -> dict[str, Any]:
-    """A good report row of campaign 700001; dotted names change one field of it."""
-    rows = GoogleRows(partitions=PARTITIONS)
-    rows.day("700001", "2026-11-20", at_ms=NOON_MS, spend_micros=5_000_000)
-    body: dict[str, Any] = json.loads(rows.messages[0].value or b"")
-    for path, value in changes.items():
-        *outer, last = path.split("__")
-        inner: Any = body
-        for name in outer:
-            inner = inner[name]
-        inner[last] = value
-    return body
-
-
-@dataclass(frozen=True)
-class Bad:
-    """A raw value and the letter it must become."""
-
-    name: str
-    value: bytes
-    code: str
-    field: str
-
-
-def bad(name: str, value: Any, code: str, field: str) -> Bad:
-    return Bad(name, value if isinstance(value, bytes) else json.dumps(value).encode(), code, field)
-
-
-BAD_EVENTS = (
-    bad("malformed", b'{"event_id":', "malformed", ""),
-    bad("no object", b"[1, 2]", "malformed", ""),
-    bad("mistyped", event("x", count="5"), "bad_type", "count"),
-    bad("missing", without("platform", event("x")), "missing_field", "platform"),
-    bad("oversized", event("x", note="x" * (1 << 20)), "oversized", ""),
-    bad("NaN", event("x", spend_micros=float("nan")), "bad_value", "spend_micros"),
-    bad("negative", event("x", spend_micros=-1), "bad_value", "spend_micros"),
-    bad("long ago", event("x", at=1), "bad_time", "at"),
-    bad("far ahead", event("x", at="2999-01-01T00:00:00Z"), "bad_time", "at"),
-    bad("no date", event("x", at="2026-13-45T00:00:00Z"), "bad_time", "at"),
-    bad("no zone", event("x", at="2026-11-20T12:00:00"), "bad_time", "at"),
-    bad("no currency", event("x", currency="euro"), "bad_currency", "currency"),
-    bad("other currency", event("x", currency="USD"), "bad_currency", "currency"),
-    bad("another campaign's key", event("x", campaign_id="8"), "wrong_key", "campaign_id"),
-)
-BAD_ROWS = (
-    bad("malformed", b"\xff\xfe{}", "malformed", ""),
-    bad("no object", b"[1, 2]", "malformed", ""),
-    bad("mistyped", row(row__metrics__clicks=5.5), "bad_type", "row.metrics.clicks"),
-    bad("missing", row(row__customer={"id": ACCOUNT}), "missing_field", "row.customer.timeZone"),
-    bad("oversized", row(row__note="x" * (1 << 20)), "oversized", ""),
-    bad("NaN", row(row__metrics__conversions="NaN"), "bad_value", "row.metrics.conversions"),
-    bad("negative", row(row__metrics__costMicros="-5"), "bad_value", "row.metrics.costMicros"),
-    bad("long ago", row(row__segments__date="1970-01-01"), "bad_time", "row.segments.date"),
-    bad("far ahead", row(row__segments__date="2999-01-01"), "bad_time", "row.segments.date"),
-    bad("no date", row(row__segments__date="2026-13-45"), "bad_time", "row.segments.date"),
-    bad("no currency", row(row__customer__currencyCode="euro"), "bad_currency", "row.customer.currencyCode"),
-)
-
 
 # -- raw records ---------------------------------------------------------------------------------------------------
 
@@ -93,8 +33,9 @@ class Page:
 
 
 def put(running: System, messages: list[Message]) -> None:
-    """As `System.produce`, for records of any size."""
-    producer = Producer({"bootstrap.servers": running.kafka.address, "message.max.bytes": 12 << 20, "acks": "all"})
+    """As `System.produce`, in batches as large as can be: what is huge has neighbours, and packs to nearly nothing."""
+    large = {"message.max.bytes": 60 << 20, "batch.size": 60 << 20, "linger.ms": 2_000, "compression.type": "zstd"}
+    producer = Producer({"bootstrap.servers": running.kafka.address, "acks": "all", **large})
     for message in messages:
         producer.produce(message.topic, message.value, message.key, message.partition, timestamp=message.timestamp)
     assert producer.flush(60) == 0
@@ -174,6 +115,27 @@ def test_refusals_are_counted_by_their_code(page: Page) -> None:
         assert page.live.metric("worker", name, stage="aggregate", code=code) == expected
 
 
+def test_huge_and_exploding_records_stay_within_memory(page: Page) -> None:
+    """The page holds 90 MB unpacked, as two fetches of a few hundred KB; its letters hold it again."""
+    assert most_memory_mb(page, "worker") < 400
+    assert most_memory_mb(page, "sink") < 800
+
+
+def test_what_is_larger_than_a_topic_takes_is_refused_by_the_broker(page: Page) -> None:
+    refusals: list[Any] = []
+    producer = Producer({"bootstrap.servers": page.live.running.kafka.address, "message.max.bytes": 60 << 20})
+    noise = random.Random(1).randbytes(13 << 20)
+    producer.produce(RAW_EVENTS, noise, b"meta:1:7", on_delivery=lambda error, _: refusals.append(error))
+    assert producer.flush(30) == 0
+    assert [error.name() for error in refusals] == ["MSG_SIZE_TOO_LARGE"]
+
+
+def most_memory_mb(page: Page, part: str) -> float:
+    """The most it has ever held, as the kernel saw it."""
+    status = Path(f"/proc/{page.live.running.pid(part)}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def test_an_unknown_currency_is_counted_in_itself(page: Page) -> None:
     found = page.live.running.sql("SELECT DISTINCT currency, spend_micros FROM totals FINAL WHERE campaign_id = '9'")
     assert found == [{"currency": "XQZ", "spend_micros": 1_000_000}]
@@ -214,6 +176,27 @@ def test_a_body_that_is_no_event_is_a_problem_and_never_a_trace(page: Page) -> N
     is_problem(post(page, b"[" + b"1," * (6 << 20) + b"1]"), 413)
     is_problem(httpx.get(f"{page.live.intake}/v1/events", timeout=10), 405)
     is_problem(httpx.post(f"{page.live.intake}/v2/events", timeout=10), 404)
+
+
+def test_a_huge_event_is_refused_at_the_door_and_a_huger_one_as_soon_as_it_says_so(page: Page) -> None:
+    ten_mb = next(one.value for one in BAD_EVENTS if one.name == "10 MB")
+    assert is_problem(post(page, ten_mb), 422)["code"] == "oversized"
+    problem = is_problem(post(page, ten_mb + b" " * 1_000_000), 413)
+    assert problem["code"] == "oversized"
+    assert "send several requests" in problem["detail"]
+
+
+def test_a_body_that_unpacks_to_gigabytes_costs_no_memory(page: Page) -> None:
+    is_problem(post(page, gzip.compress(b"{}"), **{"content-encoding": "gzip"}), 422)
+    before_mb = most_memory_mb(page, "intake")
+    bomb = gzip.compress(bytes(128 << 20), 1) * 16  # 2 GiB in 9 MB
+    problem = is_problem(post(page, bomb, **{"content-encoding": "gzip"}), 413)
+    assert "unpacked" in problem["detail"]
+    for encoding in ("zstd", "deflate", "gzip, gzip"):
+        assert "send gzip or none" in is_problem(post(page, bomb, **{"content-encoding": encoding}), 415)["detail"]
+    very_many = gzip.compress(b"") * 400_000
+    is_problem(post(page, very_many, **{"content-encoding": "gzip"}), 400)
+    assert most_memory_mb(page, "intake") - before_mb < 120
 
 
 def test_good_events_beside_bad_ones_are_taken_and_the_bad_ones_named(page: Page) -> None:

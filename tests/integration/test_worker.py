@@ -4,22 +4,18 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
 
-from connectors.kafka import admin, describe, partition_of, topic_ids
-from connectors.lag import group_lag
-from connectors.local.supervisor import PartState
-from pipeline.changelog import HEADER, SEPARATOR, STATE_VERSION, Changelog
+from connectors.kafka import partition_of
+from pipeline.changelog import Changelog
 from pipeline.counted import CountedState
 from pipeline.counted_rows import END, REVISION
 from pipeline.state import SourceRecord, Taken
-from schemas.topics import BY_NAME, RAW_EVENTS, STATE_COUNTED, TOTALS
+from schemas.topics import RAW_EVENTS, STATE_COUNTED, TOTALS
 from tests.partition import Rec
 from tests.system import Message, System, system
 
@@ -229,76 +225,3 @@ def steps_back(changelog: list[Message]) -> list[bytes]:
             found.append(message.key)
         highest[place] = max(order, highest.get(place, -1))
     return found
-
-
-# -- what a person has to mend ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[System]:
-    """A broker whose topics may be spoilt."""
-    with system(tmp_path, {"PULSE_WORKER__SESSION_S": str(SESSION_S)}) as running:
-        yield running
-
-
-def refused(running: System, name: str) -> str:
-    """Waits until the worker has ended for good; what it said."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        part = next(part for part in running.supervisor.status() if part.name == name)
-        if part.state is PartState.MISCONFIGURED:
-            assert part.restarts == 0
-            assert "Traceback" not in running.log(name)
-            return part.detail
-        time.sleep(0.1)
-    pytest.fail(f"{name} did not refuse: {running.log(name)[-1500:]}")
-
-
-def counted_by(running: System, name: str) -> None:
-    started(running, name)
-    running.produce(events(200))
-    client: AdminClient = admin(running.settings)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not _caught_up(running, client):
-        time.sleep(0.2)
-    running.supervisor.stop_part(name)
-
-
-def _caught_up(running: System, client: AdminClient) -> bool:
-    return not any(group_lag(client, running.settings.worker.group, [RAW_EVENTS], PARTITIONS).values())
-
-
-def test_a_topic_that_was_made_again_is_refused_with_a_sentence(own: System) -> None:
-    counted_by(own, "worker-before")
-    before = topic_ids(own.settings, [RAW_EVENTS])
-    client: AdminClient = admin(own.settings)
-    client.delete_topics([RAW_EVENTS])[RAW_EVENTS].result(10)
-    deadline = time.monotonic() + 20
-    while RAW_EVENTS in client.list_topics(timeout=5).topics and time.monotonic() < deadline:
-        time.sleep(0.2)
-    new = NewTopic(RAW_EVENTS, PARTITIONS, 1, config=dict(BY_NAME[RAW_EVENTS].config))
-    client.create_topics([new])[RAW_EVENTS].result(10)
-    while RAW_EVENTS not in describe(own.settings, [RAW_EVENTS]) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert topic_ids(own.settings, [RAW_EVENTS]) != before
-    started(own, "worker-1")
-    said = refused(own, "worker-1")
-    assert "exit code 78" in said
-    assert f"topic {RAW_EVENTS} was deleted and created again" in said
-
-
-def test_a_state_of_a_newer_program_is_refused_with_a_sentence(own: System) -> None:
-    counted_by(own, "worker-before")
-    ids = topic_ids(own.settings, [RAW_EVENTS])
-    newer = msgspec.msgpack.encode([2**43, STATE_VERSION + 1, 10, ids[RAW_EVENTS], 0, "a field of tomorrow"])
-    own.produce([Message(STATE_COUNTED, 2, -1, START_MS, HEADER + SEPARATOR + b"tomorrow", newer)])
-    started(own, "worker-1")
-    said = refused(own, "worker-1")
-    assert "exit code 78" in said
-    assert f"state version {STATE_VERSION + 1}" in said
-    assert "newer program" in said
-
-
-def test_a_misspelt_failpoint_is_refused_before_anything_is_read(own: System) -> None:
-    started(own, "worker-1", PULSE_WORKER__FAILPOINTS="rows_wirtten:1")
-    assert "rows_wirtten" in refused(own, "worker-1")

@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import random
+import tracemalloc
 
 import pytest
 
-from connectors.intake.bodies import MAX_EVENTS, events_of, unpack
+from connectors.intake.bodies import MAX_EVENTS, MAX_MEMBERS, events_of, unpack
 from connectors.intake.problems import RefusedRequest
 
 ONE = b'{"event_id": "1",  "note":"\\u00e4 ]\\n}"}'
@@ -91,3 +93,33 @@ def test_what_is_not_gzip_to_its_end_is_refused(packed: bytes) -> None:
     with pytest.raises(RefusedRequest) as refused:
         unpack(packed, 1000)
     assert refused.value.status == 400
+
+
+def test_gzip_of_many_members_is_unpacked_and_of_very_many_is_refused() -> None:
+    one = gzip.compress(b"")
+    assert unpack(one * (MAX_MEMBERS - 1) + gzip.compress(ONE), 1000) == ONE
+    with pytest.raises(RefusedRequest) as refused:
+        unpack(one * 500_000, 1000)  # each costs a copy of what follows: hours, were they all looked at
+    assert refused.value.status == 400
+    assert "members" in str(refused.value)
+
+
+def test_gzip_longer_than_a_piece_is_unpacked_whatever_it_holds() -> None:
+    noise = random.Random(1).randbytes(300_000)
+    assert unpack(gzip.compress(noise) + gzip.compress(noise[:7]), 400_000) == noise + noise[:7]
+    with pytest.raises(RefusedRequest):
+        unpack(gzip.compress(noise)[:-9], 400_000)
+
+
+@pytest.mark.parametrize("members", [1, 32])
+def test_a_body_that_unpacks_to_gigabytes_is_refused_within_the_limit(members: int) -> None:
+    bomb = gzip.compress(bytes(64 << 20), 1) * members
+    tracemalloc.start()
+    try:
+        with pytest.raises(RefusedRequest) as refused:
+            unpack(bomb, 4 << 20)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert refused.value.status == 413
+    assert peak_bytes < 6 * (4 << 20)
