@@ -1,6 +1,6 @@
 """Google Ads report rows as the connector writes them to the raw topic, built before anything is measured.
 
-One account in Berlin. Per campaign: its days, the hours of the last one, and ads by day; about 700 to 900 bytes a record.
+One account in Berlin. Per campaign: its days, the hours of the last one, and ads by day; 700 to 900 bytes a record.
 A run is one read of everything; each run has its own time, id and, where rows are to change, its own figures.
 """
 
@@ -89,8 +89,9 @@ def _rows(report: str, campaign_id: str, campaign: int, figures: int, changed_pe
                 f'"name":"Group"}},"adGroupAd":{{"ad":{{"id":"7{place}{campaign_id}","type":"RESPONSIVE_SEARCH_AD"}}}},'
             )
         metrics = (
-            f'"videoTrueviewViews":"{clicks // 9}","clicks":"{clicks}","conversionsValue":{clicks * 3}.{clicks % 100:02d},'
-            f'"conversions":{clicks // 40}.5,"costMicros":"{clicks * 310_000}","allConversions":{clicks // 30}.25,'
+            f'"videoTrueviewViews":"{clicks // 9}","clicks":"{clicks}",'
+            f'"conversionsValue":{clicks * 3}.{clicks % 100:02d},"conversions":{clicks // 40}.5,'
+            f'"costMicros":"{clicks * 310_000}","allConversions":{clicks // 30}.25,'
             f'"allConversionsValue":{clicks * 4}.75,"impressions":"{clicks * 97}","viewThroughConversions":"3"'
         )
         yield f'{{{who},{more}"metrics":{{{metrics}}},"segments":{{{segments}}}}}'.encode()
