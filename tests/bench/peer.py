@@ -10,7 +10,7 @@ import string
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -149,8 +149,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
-def _pair(lengths: object) -> tuple[int, int]:
-    short, long = lengths  # type: ignore[misc,attr-defined]
+def _pair(lengths: Sequence[int]) -> tuple[int, int]:
+    short, long = lengths
     if not 0 <= short < long:
         raise ValueError(f"lengths are (short, long), not {lengths}")
-    return int(short), int(long)
+    return short, long
