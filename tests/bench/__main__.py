@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench.comparison import Comparison, chosen
+from tests.bench.comparison import Comparison, as_text, chosen
 from tests.bench.table import notes, table
 
 ROUNDS, QUICK_ROUNDS = 3, 1
@@ -36,7 +36,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     moment = datetime.now(UTC)
     path = arguments.out / f"comparison-{moment:%Y%m%d-%H%M%S}.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
+    path.write_text(as_text(found))
     console.print(table(found))
     for note in notes(found["systems"]):
         console.print(f"- {note}", markup=False, highlight=False)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +26,7 @@ class Cluster:
 
     @cached_property
     def admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.bootstrap, "log.connection.close": False})
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
     def next_run(self, system: str) -> str:
         """A name nobody had before, for the topics and the group of one run."""
@@ -38,6 +39,16 @@ class Cluster:
         ]
         for answer in self.admin.create_topics(topics, operation_timeout=ADMIN_S).values():
             answer.result(ADMIN_S)
+        wait_for_leaders(self.admin, names, self.partitions)
+
+    def warm(self, topic: str) -> None:
+        """The first group of a broker waits for its offsets topic: that is nobody's cost."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "bench.first", "log_level": 0})
+        consumer.subscribe([topic])
+        deadline = time.monotonic() + ADMIN_S
+        while not consumer.assignment() and time.monotonic() < deadline:
+            consumer.poll(0.1)
+        consumer.close()
 
     def delete_of(self, run: str) -> None:
         """The topics a run made, so that the disk does not fill; the names are not used again."""
@@ -52,6 +63,22 @@ class Cluster:
 
     def ends(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
         return end_offsets(self.admin, topics, self.partitions)
+
+
+def wait_for_leaders(admin: AdminClient, names: Sequence[str], partitions: int) -> None:
+    """Until every partition of the topics has one: librdkafka 2.16 crashes when it produces to one that has not."""
+    deadline = time.monotonic() + ADMIN_S
+    while True:
+        topics = admin.list_topics(timeout=ADMIN_S).topics
+        led = [
+            sum(part.leader >= 0 for part in topics[name].partitions.values()) if name in topics else 0
+            for name in names
+        ]
+        if all(count == partitions for count in led):
+            return
+        if time.monotonic() > deadline:
+            raise SystemExit(f"no leaders for {', '.join(names)} within {ADMIN_S:.0f} s")
+        time.sleep(0.05)
 
 
 class OutTopic:

@@ -1,7 +1,8 @@
 """Rounds over all systems, in rotating order, on one broker; and what comes out of them."""
 
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -72,6 +73,8 @@ class Comparison:
             cluster = Cluster(environment["KAFKA_BOOTSTRAP_SERVERS"])
             counts = sorted({count for system in present for count in lengths_of(system, quick=self.quick) if count})
             data = {count: self._write(cluster, count) for count in counts}
+            if counts:
+                cluster.warm(data[counts[0]].topic)
             for number in range(self.rounds):
                 at = number % max(1, len(present))
                 for system in [*present[at:], *present[:at]]:
@@ -110,6 +113,8 @@ class Comparison:
         else:
             slopes = [slope for run in longest if (slope := warm_slope_us(run.samples, long)) is not None]
             cost, spread = min(slopes, default=None), slopes
+        if cost is not None and cost <= 0:
+            cost = None  # drowned in noise: these lengths are too short for it
         return {
             "name": system.name,
             "title": system.title,
@@ -160,6 +165,13 @@ class Comparison:
     def _calibration(self) -> dict[str, float | None]:
         moods = [each.calibration_ms for each in self.measured]
         return {"least": min(moods, default=None), "most": max(moods, default=None)}
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """The artefact with a line per run, so that a difference between two of them can be read."""
+    head = json.dumps({key: value for key, value in found.items() if key != "runs"}, indent=1, ensure_ascii=False)
+    runs = ",\n  ".join(json.dumps(run, ensure_ascii=False) for run in found["runs"])
+    return f'{head[:-2]},\n "runs": [\n  {runs}\n ]\n}}\n'
 
 
 def _start_cpu_s(cost_us: float | None, events: int, cpu_s: Sequence[float]) -> float | None:

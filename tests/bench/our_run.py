@@ -16,7 +16,7 @@ from connectors.kafka import admin, ensure_topics
 from connectors.lag import end_offsets, group_lag
 from connectors.settings import Settings, load_settings
 from schemas.topics import RAW_EVENTS, TOTALS
-from tests.bench.cluster import Cluster
+from tests.bench.cluster import Cluster, wait_for_leaders
 from tests.bench.dataset import Dataset, Row, Totals
 from tests.bench.figures import Sample
 from tests.bench.increments import broker
@@ -55,6 +55,7 @@ def run_ours(ours: Ours, data: Dataset, cluster: Cluster) -> Run:
     with broker() as environment:
         settings = load_settings(environ=environment)
         ensure_topics(settings)
+        wait_for_leaders(admin(settings), [RAW_EVENTS], settings.partitions)
         copied = copy(data, cluster, settings)
         logs = [Path(environment["PULSE_DATA_DIR"]) / f"worker-{number}.log" for number in range(ours.workers)]
         if ours.flush_s is not None:
@@ -120,7 +121,8 @@ def _follow(pids: list[int], events: int, settings: Settings, started: float) ->
     while True:
         behind = sum(group_lag(client, settings.worker.group, [RAW_EVENTS], settings.partitions).values())
         used = usage(pids)
-        samples.append((events - behind, round(used.cpu_s, 3)))
+        if not samples or events - behind != samples[-1][0]:
+            samples.append((events - behind, round(used.cpu_s, 3)))
         most = max(most, used.rss_mb)
         if not behind:
             return used.cpu_s, most, samples, ""

@@ -23,12 +23,12 @@ TAIL_CHARACTERS = 160
 Kind = Literal["python", "jvm", "c"]
 # (short, long) events. A JVM has one length: its cost is the slope within the run, once it is warm.
 LENGTHS: Mapping[Kind, tuple[int, int]] = {
-    "c": (200_000, 1_000_000),
+    "c": (1_000_000, 4_000_000),
     "python": (200_000, 1_000_000),
     "jvm": (0, 4_000_000),
 }
 QUICK_LENGTHS: Mapping[Kind, tuple[int, int]] = {
-    "c": (50_000, 250_000),
+    "c": (250_000, 1_000_000),
     "python": (50_000, 250_000),
     "jvm": (0, 1_000_000),
 }

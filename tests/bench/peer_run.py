@@ -108,7 +108,8 @@ def follow(pid: int, data: Dataset, published: OutTopic, committed: Callable[[],
         published.read(POLL_S)
         used, now = usage([pid]), time.monotonic()
         done = committed() if committed is not None else published.events
-        found.samples.append((done, round(used.cpu_s, 3)))
+        if not found.samples or done != found.samples[-1][0]:
+            found.samples.append((done, round(used.cpu_s, 3)))
         found.cpu_s, found.wall_s, found.rss_mb = used.cpu_s, now - started, max(found.rss_mb, used.rss_mb)
         if published.events >= data.events:
             return found

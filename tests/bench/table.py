@@ -72,3 +72,14 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def short_markdown(found: Mapping[str, Any]) -> str:
+    """What ran and what it costs, without the rest."""
+    lines = ["| system | CPU µs per event | events per CPU second |", "|---|---:|---:|"]
+    for system in sorted(found["systems"], key=_place):
+        cost = system["cpu_us_per_event"]
+        if cost is not None and not system["void"]:
+            per_s = f"{float(f'{1e6 / cost:.2g}'):,.0f}"
+            lines.append(f"| {system['title']}, {system['version']} | {number(cost)} | {per_s} |")
+    return "\n".join(lines)

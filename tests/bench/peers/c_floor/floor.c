@@ -152,7 +152,8 @@ static void count(const message_t *message) {
     while (wanted && at < end) {
         const char *name = memchr(at, '"', end - at);
         if (!name) break;
-        const char *name_end = memchr(++name, '"', end - name);
+        name++;
+        const char *name_end = memchr(name, '"', end - name);
         if (!name_end) break;
         size_t length = name_end - name;
         const char *value = name_end + 2;
