@@ -46,7 +46,7 @@ class Recount:
 
 def write(cluster: Cluster, count: int, campaigns: int) -> Dataset:
     """Makes the topic of this length. Batches of 128 KB, as a busy producer makes them; not compressed."""
-    topic = f"bench.in.{count}"
+    topic = f"{cluster.prefix}.in.{count}"
     cluster.create(topic)
     producer = Producer(
         {

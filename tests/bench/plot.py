@@ -9,6 +9,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from tests.bench.table import number
 
@@ -27,6 +28,8 @@ def plot(found: Mapping[str, Any], path: Path) -> Path | None:
     bars = axes.barh([_label(system) for system in systems], costs, color=[_colour(system) for system in systems])
     axes.bar_label(bars, [_text(system) for system in systems], padding=4, fontsize=9)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(min(costs) / 2, max(costs) * 6)
     axes.set_xlabel("CPU microseconds per event, whole process tree (logarithmic; shorter is better)")
     axes.set_title(

@@ -62,8 +62,8 @@ def results_part(found: Mapping[str, Any]) -> str:
         "batches of 128 KB, not compressed, to totals of a minute per campaign; changed totals published, committed. "
         "CPU of the whole process tree. C and Python: difference of two lengths, out of the minima of the rounds. "
         "JVMs: slope within the run from 50 to 97 % of its events, when the code is compiled. A run whose totals "
-        "differ from the recount of the data is void. How fast the machine was meanwhile (a fixed piece of Python before "
-        f"each run): {mood['least']} to {mood['most']} ms. Differences below 20 % are noise."
+        "differ from the recount of the data is void. How fast the machine was meanwhile (a fixed piece of Python"
+        f" before each run): {mood['least']} to {mood['most']} ms. Differences below 20 % are noise."
     )
     data = ", ".join(f"{int(events):,} `{digest[:16]}`" for events, digest in found["data"].items())
     kept = f"Every run is in [results/{KEPT.name}](results/{KEPT.name}). Data, events and SHA-256: {data}."
@@ -83,8 +83,8 @@ def readme_part(found: Mapping[str, Any]) -> str:
     """What it costs, and where the rest is."""
     machine = found["machine"]
     rest = (
-        f"CPU of the whole process tree on a real broker, {found['day'][:10]}, {machine['cpu']}, {machine['cores']} cores."
-        " `pulse bench` measures it again; method and what differs: [tests/bench/RESULTS.md](tests/bench/RESULTS.md)."
+        f"CPU of the whole process tree on a real broker, {found['day'][:10]}, {machine['cpu']}, {machine['cores']}"
+        " cores. `pulse bench` measures it again; method, notes: [tests/bench/RESULTS.md](tests/bench/RESULTS.md)."
     )
     return f"{short_markdown(found)}\n\n{textwrap.fill(rest, WIDTH)}"
 
