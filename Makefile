@@ -37,8 +37,8 @@ check: $(INSTALLED) ## Format, lint, types, layers and the quick tests
 test: $(INSTALLED) ## Every test, on a real Kafka and a real ClickHouse
 	@$(BIN)/pytest $(ARGS)
 
-bench: $(INSTALLED) ## Measure the speed of the increment path
-	@$(BIN)/python -m tests.bench.increments $(ARGS)
+bench: $(INSTALLED) ## Measure this program and its peers: make bench ARGS="--quick"
+	@$(BIN)/pulse bench $(ARGS)
 
 operations: $(INSTALLED) ## Accept what the core costs now; make check holds it to that
 	@$(BIN)/python -m tests.contract.core_operations

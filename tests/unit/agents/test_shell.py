@@ -88,7 +88,7 @@ STAGE = Stage("counted", Label.AGGREGATE, SOURCE, CHANGELOG, lambda *_: Counter(
 
 
 def held(partition: int = 0) -> Held:
-    return Held(STAGE, partition, Counter(), Changelog(b"me"), keys=frozenset())
+    return Held(STAGE, partition, Counter(), Changelog(b"me"))
 
 
 async def started(
