@@ -1,12 +1,15 @@
 """F9: ClickHouse is away for long; the sink waits in bounded memory, says so, and catches up."""
 
 import time
+from collections.abc import Iterator
 
 from connectors.clickhouse.positions import stored_positions
 from connectors.kafka import admin
 from connectors.lag import end_offsets
 from schemas.tables import SINK_TOPICS
 from schemas.topics import RAW_EVENTS
+from tests.chaos.clicks import present
+from tests.chaos.ledger import LedgerEvent
 from tests.chaos.proxied import sink_port
 from tests.chaos.scenario import Plan, Scenario
 from tests.chaos.watching import Watch, metric, resident_mib, until, until_back
@@ -18,9 +21,14 @@ CATCH_UP_LIMIT = 10.0  # times the absence, and a minute
 FASTER_THAN_LOAD = 2.0
 
 
+def events(plan: Plan) -> Iterator[LedgerEvent]:
+    """The sink's age is that of the records' own time, so they have to be of now."""
+    yield from present(plan.events, plan.per_s)
+
+
 def prepare(world: World, plan: Plan) -> None:
     world.ports = {"sink": sink_port(world.system)}
-    if plan == SCENARIO.short:
+    if not world.full:
         world.system.environment["PULSE_SINK__BLOCK_ROWS"] = "500"  # a short absence, too, has to fill what may wait
 
 
@@ -69,7 +77,7 @@ def check(world: World) -> list[str]:
         wrong.append("the sink went on fetching what it could not store")
     # How fast is judged in the full form only: in the short one there is too little to catch up with.
     drained, load = figures["raw records stored a second after"], world.plan.per_s
-    if world.plan == SCENARIO.full and drained < FASTER_THAN_LOAD * load:
+    if world.full and drained < FASTER_THAN_LOAD * load:
         wrong.append(f"{drained} raw records a second after the return, at a load of {load:g}")
     return wrong
 
@@ -94,5 +102,6 @@ SCENARIO = Scenario(
     full=Plan(per_s=2_000, seconds=5_400, times=3, pause_s=60),
     disturb=disturb,
     prepare=prepare,
+    events=events,
     check=check,
 )

@@ -1,15 +1,23 @@
 """F17: ClickHouse answers, but later and later: 100 ms an insert, up to 5 s."""
 
 import time
+from collections.abc import Iterator
 
+from tests.chaos.clicks import present
+from tests.chaos.ledger import LedgerEvent
 from tests.chaos.proxied import clickhouse_behind, sink_port
 from tests.chaos.scenario import Plan, Scenario
-from tests.chaos.watching import Watch, metric, resident_mib
+from tests.chaos.watching import Watch, metric, resident_mib, until
 from tests.chaos.world import World
 
 DELAYS_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 GROWTH_MIB = 500.0  # two blocks a partition and 192 MiB of waiting records, as Python objects and as Arrow
 RESTORED = '"event":"state restored"'
+
+
+def events(plan: Plan) -> Iterator[LedgerEvent]:
+    """The sink's age is that of the records' own time, so they have to be of now."""
+    yield from present(plan.events, plan.per_s)
 
 
 def prepare(world: World, _plan: Plan) -> None:
@@ -19,6 +27,7 @@ def prepare(world: World, _plan: Plan) -> None:
 
 def disturb(world: World, plan: Plan) -> None:
     system, proxy, port = world.system, world.proxies["ClickHouse"], world.ports["sink"]
+    until("all workers count", lambda: all(system.log(name).count(RESTORED) for name in _workers(world)), 60)
     before = _rebalances(world)
     sink_age = Watch(
         sink_mib=resident_mib(lambda: system.pid("sink")), sink_age_s=lambda: metric(port, "pulse_sink_age_seconds")
@@ -48,7 +57,11 @@ def check(world: World) -> list[str]:
 
 
 def _rebalances(world: World) -> int:
-    return sum(world.system.log(name).count(RESTORED) for name in world.system.started if name.startswith("worker"))
+    return sum(world.system.log(name).count(RESTORED) for name in _workers(world))
+
+
+def _workers(world: World) -> list[str]:
+    return [name for name in world.system.started if name.startswith("worker")]
 
 
 SCENARIO = Scenario(
@@ -58,5 +71,6 @@ SCENARIO = Scenario(
     full=Plan(per_s=2_000, seconds=720, pause_s=120),
     disturb=disturb,
     prepare=prepare,
+    events=events,
     check=check,
 )

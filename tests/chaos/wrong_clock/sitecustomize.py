@@ -1,12 +1,12 @@
 """Loaded by the interpreter at its start, if this folder is on its path: sets the wall clock wrong, as a bad NTP does.
 
-`PULSE_CHAOS_CLOCK="seconds,after_s"`. Only what Python reads as wall time is wrong; intervals (monotonic) are right.
+`CHAOS_CLOCK="seconds,after_s"`. Only what Python reads as wall time is wrong; intervals (monotonic) are right.
 """
 
 import os
 import time
 
-VARIABLE = "PULSE_CHAOS_CLOCK"
+VARIABLE = "CHAOS_CLOCK"
 
 
 def set_wrong(seconds: float, after_s: float) -> None:
