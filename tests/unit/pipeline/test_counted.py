@@ -157,7 +157,7 @@ def test_a_copy_of_a_predecessor_that_woke_up_late_says_nothing_new(in_c: bool) 
 
 
 def test_plain_events_are_counted_without_a_closer_look() -> None:
-    more = {"page": "x", "score": 1.5, "tags": ["a", {"b": None}]}
+    more: dict[str, Any] = {"page": "x", "score": 1.5, "tags": ["a", {"b": None}]}
     kinds = [event(n, received=T0, ad_id="a", currency="EUR", zone="UTC", **more) for n in range(3)]
     for in_c in IN_C:
         ids, panes = counters(24, in_c=in_c)
