@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pipeline.codes import MisconfiguredCode
 from pipeline.errors import Misconfigured
 
-PLACES = ("before_flush", "totals_written", "rows_written", "acked")
+PLACES = ("published", "before_flush", "totals_written", "rows_written", "acked")
 
 
 def failpoints(spec: str) -> Callable[[str], None]:

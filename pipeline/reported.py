@@ -20,7 +20,7 @@ from pipeline.expiry import Expiry
 from pipeline.normalize.google_ads import normalize, read_behind
 from pipeline.normalize.google_ads_head import NOTHING, Head, head_of
 from pipeline.reported_campaigns import ReportedCampaigns
-from pipeline.reported_hand_over import HandOver, Output
+from pipeline.reported_hand_over import HandOver
 from pipeline.reported_reads import CompletedReads
 from pipeline.reported_rows import (
     CAMPAIGN_PREFIX,
@@ -47,7 +47,7 @@ from pipeline.reported_rows import (
     restored,
 )
 from pipeline.reported_standing import NO_MARK, Standing, mark_of
-from pipeline.state import SourceRecord, Taken
+from pipeline.state import Output, SourceRecord, Taken
 from pipeline.tallies import EMITTED, Tallies
 from pipeline.versions import order_of
 from schemas.facts import Entity, ReportComplete, Snapshot
@@ -295,6 +295,9 @@ class ReportedState:
     def clock_ms(self) -> int:
         """The time this partition has come to, by its own records."""
         return self._clock_ms
+
+    def publish(self) -> list[Output]:
+        return self._out.take_outputs()
 
     def take(self) -> Taken:
         order = order_of(self.generation, self._upto)

@@ -25,14 +25,13 @@ from pipeline.reported_rows import (
     kept,
     row_key,
 )
-from pipeline.state import SourceRecord
+from pipeline.state import Output, SourceRecord
 from pipeline.total_codec import CheckpointOut, encode_checkpoint, encode_total, total_id, total_out
 from pipeline.versions import offset_of, version_of
 from schemas.topics import CAMPAIGNS, DEAD_LETTERS, TOTALS
 from schemas.window import Basis, Level
 
 REPORTED, CAMPAIGN, AD = str(Basis.REPORTED), str(Level.CAMPAIGN), str(Level.AD)
-Output = tuple[str, bytes | None, bytes]
 
 
 @lru_cache(1 << 16)

@@ -145,9 +145,7 @@ def peak_mb(pid: int) -> float:
     raise ProcessLookupError(pid)
 
 
-def await_stored(
-    settings: Settings, process: subprocess.Popen[bytes], folder: Path, wanted: dict[str, int]
-) -> float:
+def await_stored(settings: Settings, process: subprocess.Popen[bytes], folder: Path, wanted: dict[str, int]) -> float:
     """Seconds until every topic of `wanted` is stored as far as that."""
     began = time.monotonic()
     while True:
