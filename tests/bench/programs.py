@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.stage_topics import SOURCES
-from connectors.kafka import admin
-from connectors.lag import group_lag
-from connectors.settings import Settings
+from connectors.kafka import admin, ensure_topics
+from connectors.lag import end_offsets, group_lag
+from connectors.settings import Settings, load_settings
+from schemas.topics import TOPICS
 
 POLL_S = 0.1
 END_S = 20.0
@@ -68,6 +69,15 @@ def program(environment: Mapping[str, str], name: str, *arguments: str, **more: 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def prepare(environment: Mapping[str, str]) -> Settings:
+    """Every topic exists and has a leader; before that librdkafka 2.16 may end the process that produces."""
+    settings = load_settings(environ=environment)
+    ensure_topics(settings)
+    client = admin(settings)
+    end_offsets(client, [topic.name for topic in TOPICS], settings.partitions)
+    return settings
 
 
 def worker(environment: Mapping[str, str], name: str = "worker", **more: str) -> AbstractContextManager[Program]:
