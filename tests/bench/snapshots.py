@@ -2,16 +2,19 @@
 
 usage: python -m tests.bench.snapshots [--campaigns 500] [--short 2] [--long 22] [--rounds 2] [--quick] [--json]
 
-A report is read again and again: hours of a day of many campaigns, each record exactly what the API returned. In the
-one half of the runs every figure has grown since the last reading, in the other none has. One worker from start to
-committed end (judge included); marginal cost by the difference of two numbers of readings. A run is void when the day totals are
-not those of the last reading.
+A report is read again and again: hours of a day of many campaigns, each record exactly what the API returned. In some
+runs every figure has grown since the last reading, in others none has. One worker from start to committed end; marginal
+cost by the difference of two numbers of readings. A run is void when the totals are not those of the last reading.
+
+changed, unchanged: rows into totals, read by a judge whose only rules are those of the budget.
+changed_judged: under the built-in rules, where all 24 hours of every campaign are judged again after every reading.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -28,6 +31,14 @@ from tests.google_rows import GoogleRows
 from tests.system import Message
 
 ASKED = {"changed_us_per_row": 15.0, "unchanged_us_per_row": 7.0}
+KINDS = ("changed", "unchanged", "changed_judged")
+BUDGET_RULE = """
+[[rule]]
+id = "budget_exceeded"
+kind = "budget"
+severity = "high"
+share_percent = 100
+"""
 DATE, HOURS = "2026-11-20", 24
 FIRST_MS, BETWEEN_MS = 1_795_219_200_000, 60_000  # the day is over; a reading a minute
 HOUR_SPEND = 1_000_000
@@ -93,16 +104,20 @@ def produce(settings: Settings, messages: Iterator[Message]) -> None:
     producer.flush()
 
 
-def one_run(rows: int, campaigns: int, *, changed: bool) -> dict[str, Any]:
+def one_run(rows: int, campaigns: int, kind: str) -> dict[str, Any]:
+    changed = kind != "unchanged"
     with broker() as environment:
+        rules = Path(environment["PULSE_DATA_DIR"]) / "rules.toml"
+        rules.write_text(BUDGET_RULE)
+        more = {} if kind == "changed_judged" else {"PULSE_WORKER__RULES_FILE": str(rules)}
         settings = prepare(environment)
         produce(settings, readings(rows, campaigns, changed=changed))
-        with worker(environment) as counting:
+        with worker(environment, **more) as counting:
             until_counted(settings, counting)
             cpu_s = tree_cpu_s(counting.pid)
         if published(settings) != expected(rows, campaigns, changed=changed):
             raise SystemExit("void: the totals are not those of the last reading")
-        return {"rows": rows, "changed": changed, "cpu_s": round(cpu_s, 2)}
+        return {"rows": rows, "kind": kind, "cpu_s": round(cpu_s, 2)}
 
 
 def main() -> None:
@@ -119,13 +134,13 @@ def main() -> None:
     runs = []
     for _ in range(1 if arguments.quick else arguments.rounds):
         for rows in lengths:
-            for changed in (True, False):
-                runs.append(one_run(rows, arguments.campaigns, changed=changed))
+            for kind in KINDS:
+                runs.append(one_run(rows, arguments.campaigns, kind))
                 sys.stderr.write(f"{runs[-1]}\n")
     values: dict[str, float | None] = {}
-    for changed, name in ((True, "changed_us_per_row"), (False, "unchanged_us_per_row")):
-        least, most = (min(r["cpu_s"] for r in runs if r["changed"] is changed and r["rows"] == n) for n in lengths)
-        values[name] = round((most - least) * 1e6 / (lengths[1] - lengths[0]), 2)
+    for kind in KINDS:
+        least, most = (min(r["cpu_s"] for r in runs if r["kind"] == kind and r["rows"] == n) for n in lengths)
+        values[f"{kind}_us_per_row"] = round((most - least) * 1e6 / (lengths[1] - lengths[0]), 2)
     Result("snapshots", values, ASKED, runs, quick=arguments.quick).write(as_json=arguments.json)
 
 
