@@ -67,9 +67,7 @@ def main() -> None:
         "two_workers_us_per_event": round(cost[2], 2),
         "two_against_one": round(cost[2] / cost[1], 3),
         "idle_partitions": float(max(len(run["idle"]) for run in runs)),
-        "least_share_of_a_worker": round(
-            min(min(run["of_each_s"]) / run["cpu_s"] for run in runs if run["workers"] == 2), 2
-        ),
+        "least_share_of_a_worker": round(min(shares), 2),
     }
     Result("scaling", values, ASKED, runs, quick=arguments.quick).write(as_json=arguments.json)
 
