@@ -16,11 +16,11 @@ help: ## Show the targets
 install: $(INSTALLED) ## Make .venv with everything pinned (does nothing when it is up to date)
 
 # What it says goes to stderr: the last line of `make run ARGS="--json"` on stdout is the summary.
-$(INSTALLED): pyproject.toml $(CONSTRAINTS)
+$(INSTALLED): pyproject.toml $(CONSTRAINTS) $(wildcard pipeline/native_c/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Campaign Pulse needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try make PYTHON=python3.11")'
 	@echo "installing into $(VENV) (once, a minute or two)" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint $(CONSTRAINTS) --editable '.[dev]' >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check -qq --constraint $(CONSTRAINTS) --editable '.[dev]' >&2
 	@$(BIN)/python -m connectors.local.kafka_jars >&2 || echo "going on without a local Kafka: an external one will be needed" >&2
 	@touch $@
 
@@ -37,8 +37,8 @@ check: $(INSTALLED) ## Format, lint, types, layers and the quick tests
 test: $(INSTALLED) ## Every test, on a real Kafka and a real ClickHouse
 	@$(BIN)/pytest $(ARGS)
 
-bench: $(INSTALLED) ## Measure the speed of the increment path
-	@$(BIN)/python -m tests.bench.increments $(ARGS)
+bench: $(INSTALLED) ## Measure this program and its peers: make bench ARGS="--quick"
+	@$(BIN)/pulse bench $(ARGS)
 
 operations: $(INSTALLED) ## Accept what the core costs now; make check holds it to that
 	@$(BIN)/python -m tests.contract.core_operations

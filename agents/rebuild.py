@@ -94,6 +94,7 @@ async def _rebuild_one(
     kafka_start: int,
 ) -> Rebuilt:
     published: Any = old.state
+    restored = old.restored_keys
     fresh: Any = old.stage.make(old.partition, topic_id, published.generation + 1)
     rows: dict[bytes, list[Any] | None] = {}
     refused: list[Output] = []
@@ -109,7 +110,7 @@ async def _rebuild_one(
     differing: list[Output] = fresh.differences(published)
     taken = fresh.take()
     rows.update(taken.rows)
-    rows.update(dict.fromkeys((key for key in old.keys if key not in rows), None))
+    rows.update(dict.fromkeys((key for key in restored if key not in rows), None))
     if differing:
         kind = "tick" if old.stage.source == RAW_EVENTS else "report_complete"
         checkpoint = CheckpointOut(

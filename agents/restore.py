@@ -1,9 +1,12 @@
 """Reads the changelogs of newly assigned partitions to their end, before the first record of them."""
 
 import asyncio
+import gc
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,6 +18,9 @@ from pipeline.errors import Misconfigured
 from pipeline.state import StageState
 from pipeline.versions import generation_of
 
+FETCH_BYTES = 4 << 20  # of one partition at a time
+METADATA_PAUSE_MS = 10  # the client learns of one topic after another, with such a pause between: 100 by default
+
 
 @dataclass(slots=True)
 class Held:
@@ -24,14 +30,18 @@ class Held:
     partition: int
     state: StageState
     changelog: Changelog
-    keys: frozenset[bytes]  # of the rows that were restored
     unacked: list[Any] = field(default_factory=list)
+
+    @property
+    def restored_keys(self) -> frozenset[bytes]:
+        """Keys of the rows that were restored; to be asked before any of them is written."""
+        return self.changelog.keys - {HEADER}
 
 
 async def restore(
     wanted: Sequence[tuple[Stage, int]], topic_ids: Mapping[str, str], consumer_config: Mapping[str, Any]
 ) -> dict[tuple[str, int], Held]:
-    """States of these (stage, partition) pairs, by (source topic, partition). 200 000 rows take about half a second.
+    """States of these (stage, partition) pairs, by (source topic, partition).
 
     Raises Misconfigured: `topic_recreated`, `state_version`.
     """
@@ -39,32 +49,66 @@ async def restore(
         return {}
     changelogs = {(stage.changelog, number): Changelog(os.urandom(6).hex().encode()) for stage, number in wanted}
     consumer = AIOKafkaConsumer(
-        **{**consumer_config, "max_partition_fetch_bytes": 4 << 20}, auto_offset_reset="earliest"
+        **{**consumer_config, "max_partition_fetch_bytes": FETCH_BYTES},
+        auto_offset_reset="earliest",
+        retry_backoff_ms=METADATA_PAUSE_MS,
     )
-    await consumer.start()
-    try:
-        todo = {TopicPartition(topic, number) for topic, number in changelogs}
-        sources = [TopicPartition(stage.source, number) for stage, number in wanted]
-        consumer.assign(list(todo))
-        ends = await consumer.end_offsets([*todo, *sources])
-        while todo := {tp for tp in todo if await consumer.position(tp) < ends[tp]}:
-            for tp, runs in (await consumer.getmany(*todo, timeout_ms=200)).items():
-                for run in runs:  # whole batches where this process coalesces the topic, else single records
-                    changelogs[tp.topic, tp.partition].read(getattr(run, "records", (run,)))
-                await asyncio.sleep(0)
-    finally:
-        await consumer.stop()
     held = {}
-    for stage, number in wanted:
-        changelog = changelogs[stage.changelog, number]
-        end = ends[TopicPartition(stage.source, number)]
-        held[stage.source, number] = _held(stage, number, changelog, topic_ids[stage.source], end)
+    with _no_collections():
+        await consumer.start()
+        try:
+            sources = [TopicPartition(stage.source, number) for stage, number in wanted]
+            ends = await _read(consumer, changelogs, sources)
+        finally:
+            await consumer.stop()
+        for stage, number in wanted:
+            changelog = changelogs[stage.changelog, number]
+            end = ends[TopicPartition(stage.source, number)]
+            # In a thread: a million rows take seconds, and a worker that says nothing for so long loses its place.
+            held[stage.source, number] = await asyncio.to_thread(
+                _held, stage, number, changelog, topic_ids[stage.source], end
+            )
     return held
 
 
+async def _read(
+    consumer: AIOKafkaConsumer, changelogs: Mapping[tuple[str, int], Changelog], sources: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Every changelog to its end. Returns the ends of the sources."""
+    logs = [TopicPartition(topic, number) for topic, number in changelogs]
+    # Asked before the first fetch: a broker answers a connection in order, and a fetch may wait for records.
+    starts, ends = await consumer.beginning_offsets(logs), await consumer.end_offsets([*logs, *sources])
+    todo = {tp for tp in logs if starts[tp] < ends[tp]}
+    consumer.assign(list(todo))
+    for tp in todo:
+        consumer.seek(tp, starts[tp])
+    while todo:
+        for tp, runs in (await consumer.getmany(*todo, timeout_ms=200)).items():
+            for run in runs:  # whole batches where this process coalesces the topic, else single records
+                changelogs[tp.topic, tp.partition].read(getattr(run, "records", (run,)))
+            await asyncio.sleep(0)
+        todo = {tp for tp in todo if await consumer.position(tp) < ends[tp]}
+    return {tp: ends[tp] for tp in sources}
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """What is restored stays: looking through it again and again costs more than reading it.
+
+    What an earlier restore has left is collected before; afterwards everything alive is left out of collections.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 def _held(stage: Stage, number: int, changelog: Changelog, topic_id: str, source_end: int) -> Held:
-    rows = changelog.rows()
-    header = header_of(rows, topic=stage.source, topic_id=topic_id)
+    header = header_of(changelog.pick(HEADER), topic=stage.source, topic_id=topic_id)
     counted_to = -1 if header is None else header[2]
     if counted_to >= source_end:
         raise Misconfigured(
@@ -73,8 +117,6 @@ def _held(stage: Stage, number: int, changelog: Changelog, topic_id: str, source
             "were counted: the topic lost records or was created again; restore it, or use new versions of the topics",
         )
     state = stage.make(number, topic_id, 0 if header is None else generation_of(header[0]))
-    pairs = list(rows.items())
-    if header is not None:
-        pairs.insert(0, (HEADER, header))
-    state.load(pairs, counted_to=counted_to)
-    return Held(stage, number, state, changelog, keys=frozenset(rows))
+    first = [] if header is None else [(HEADER, header)]
+    state.load(chain(first, changelog.drain()), counted_to=counted_to)
+    return Held(stage, number, state, changelog)

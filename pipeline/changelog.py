@@ -6,7 +6,7 @@ has superseded when it writes the row again. An id per process would not do: a w
 freeze would delete what its successor wrote under an id it knows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -24,35 +24,74 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Changelog:
-    """Reads the copies of the rows of one partition, then says what to write so that one copy remains."""
+    """Reads the copies of the rows of one partition, then says what to write so that one copy remains.
+
+    Rows stay as they were written until they are asked for: of copies that one assignment wrote over each other only
+    the last is ever decoded.
+    """
 
     def __init__(self, assignment: bytes) -> None:
         self._assignment = assignment
-        self._best: dict[bytes, list[Any]] = {}
-        self._others: dict[bytes, list[bytes]] = {}  # row key -> assignments whose copies are still in the topic
+        self._best: dict[bytes, bytes] = {}
+        # row key -> the assignments whose copies are still in the topic; nearly always one, then it stands alone
+        self._others: dict[bytes, bytes | tuple[bytes, ...]] = {}
+        self._names: dict[bytes, bytes] = {}  # one object per assignment, not one per row
 
     def read(self, records: Iterable[SourceRecord]) -> None:
         """Take records of the changelog topic in order. May be called any number of times before `rows`."""
+        best, others, names = self._best, self._others, self._names
         for record in records:
-            key, _, assignment = (record.key or b"").rpartition(SEPARATOR)
-            others = self._others.setdefault(key, [])
-            if record.value is None:
-                if assignment in others:
-                    others.remove(assignment)
-                if not others:
-                    self._best.pop(key, None)
-                    del self._others[key]
-                continue
-            if assignment not in others:
-                others.append(assignment)
-            row, known = _decode(record.value), self._best.get(key)
-            if known is None or row[0] >= known[0]:
-                self._best[key] = row
+            key, _, name = (record.key or b"").rpartition(SEPARATOR)
+            value, held = record.value, others.get(key)
+            if value is None:
+                self._delete(key, name)
+            elif held is None:
+                others[key] = names.setdefault(name, name)
+                best[key] = value
+            elif held == name:
+                best[key] = value  # one assignment writes in order
+            else:
+                self._compare(key, names.setdefault(name, name), value)
+
+    def _compare(self, key: bytes, name: bytes, value: bytes) -> None:
+        held = self._holders(key)
+        if name not in held:
+            self._others[key] = (*held, name)
+        known = self._best.get(key)
+        if known is None or _decode(value)[0] >= _decode(known)[0]:
+            self._best[key] = value
+
+    def _delete(self, key: bytes, name: bytes) -> None:
+        left = tuple(other for other in self._holders(key) if other != name)
+        if left:
+            self._others[key] = left
+        else:
+            self._others.pop(key, None)
+            self._best.pop(key, None)
+
+    def _holders(self, key: bytes) -> tuple[bytes, ...]:
+        held = self._others.get(key, ())
+        return (held,) if isinstance(held, bytes) else held
+
+    @property
+    def keys(self) -> frozenset[bytes]:
+        """Of the rows of others that are still in the topic: after a restore, of all that were restored."""
+        return frozenset(self._others)
+
+    def pick(self, key: bytes) -> dict[bytes, list[Any]]:
+        """The newest copy of one row, taken out; empty when there is none."""
+        value = self._best.pop(key, None)
+        return {} if value is None else {key: _decode(value)}
+
+    def drain(self) -> Iterator[tuple[bytes, list[Any]]]:
+        """The newest copy of every row that is left; the caller owns them from here on."""
+        best, self._best = self._best, {}
+        for key, value in best.items():
+            yield key, _decode(value)
 
     def rows(self) -> dict[bytes, list[Any]]:
-        """The newest copy of every row; the caller owns them from here on."""
-        rows, self._best = self._best, {}
-        return rows
+        """All that `drain` gives, at once."""
+        return dict(self.drain())
 
     def write(self, rows: Iterable[tuple[bytes, list[Any] | None]]) -> list[tuple[bytes, bytes | None]]:
         """Kafka (key, value) records that keep these rows and delete the copies they supersede."""
@@ -60,8 +99,9 @@ class Changelog:
         others, suffix = self._others, SEPARATOR + self._assignment
         for key, row in rows:
             records.append((key + suffix, None if row is None else _encode(row)))
-            if others and (superseded := others.pop(key, None)):
-                records.extend((key + SEPARATOR + old, None) for old in superseded if old != self._assignment)
+            if others and key in others:
+                records.extend((key + SEPARATOR + old, None) for old in self._holders(key) if old != self._assignment)
+                del others[key]
         return records
 
 

@@ -19,15 +19,14 @@ from typing import Any
 from pipeline import events, zones
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason, Stage
-from pipeline.counted_panes import MINUTE_MS, Pane, Panes, PaneStore
+from pipeline.counted_panes import MINUTE_MS, Pane
 from pipeline.counted_rows import DAY_MS, HORIZON_MS, Campaign, read_key
 from pipeline.counted_windows import DAY, GRACE_MS, CountedWindows, Output
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
-from pipeline.event_ids import EventIds
 from pipeline.events import MAX_AHEAD_MS, MIN_AT_MS, measures_of
-from pipeline.id_memory import IdMemory
+from pipeline.per_record import BUILT, counters
 from pipeline.state import SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
 from pipeline.versions import order_of
@@ -41,7 +40,8 @@ CAMPAIGN_PREFIX, EXPIRED = b"\x00campaign|", b"\x00expired"
 class CountedState:
     """Implements `pipeline.state.StageState` for one (event topic, partition, assignment).
 
-    Where several sources of a partition feed the same totals, each has a state, and their `windows` are siblings.
+    `in_c`: what is touched for every record in C; it is so wherever that was built. Where several sources of a
+    partition feed the same totals, each has a state, and their `windows` are siblings.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class CountedState:
         generation: int = 0,
         dedupe_horizon_h: int = 24,
         horizon_ms: dict[str, int] | None = None,
+        in_c: bool = BUILT,
     ) -> None:
         self._topic, self._partition, self._topic_id = topic, partition, topic_id
         self.generation = generation
@@ -64,9 +65,7 @@ class CountedState:
             horizon_ms={**HORIZON_MS, **(horizon_ms or {})},
             campaign_of=lambda key: self.campaigns[key.encode()],
         )
-        memory = IdMemory()
-        self._ids = EventIds(dedupe_horizon_h, memory)
-        self._panes: PaneStore = Panes(memory)
+        self._ids, self._panes = counters(dedupe_horizon_h, in_c=in_c)
         self.counted_to = -1  # every record up to here is in every row
         self._upto = -1
         self._campaigns_changed: list[bytes] = []
@@ -146,8 +145,9 @@ class CountedState:
         if not self._ids.add(f"{campaign.key}|{event.event_id}"):
             self._panes.repeated += 1
         elif record.offset <= self.windows.guard_to:
-            pane = Pane(campaign, event.ad_id, minute_ms)
-            self.windows.fold(pane, record.offset, received_ms, list(measures_of(event)))
+            for ad_id in {event.ad_id: None, None: None}:
+                pane = Pane(campaign, ad_id, minute_ms)
+                self.windows.fold(pane, record.offset, received_ms, measures_of(event))
         else:
             self._panes.add(campaign, event.ad_id, minute_ms, record.offset, received_ms, measures_of(event))
 

@@ -20,7 +20,10 @@ NEVER = 2**62
 
 
 class Pane:
-    """Which minute of whom. `targets`: the rows it goes into, as (row key, row), once somebody has looked for them."""
+    """Which minute of whom: of one ad, or with `ad_id` None of a campaign as a whole.
+
+    `targets`: the rows it goes into, as (row key, row), once somebody has looked for them.
+    """
 
     __slots__ = ("ad_id", "campaign", "minute_ms", "targets")
 
@@ -81,7 +84,10 @@ class PaneStore(Protocol):
         """Whether there is such a pane."""
 
     def drain(self, over_ms: int, /) -> list[Drained]:
-        """What was counted since the last call; minutes that end by `over_ms` are then forgotten."""
+        """What was counted since the last call, by ad and then by campaign; an event with an ad is in both.
+
+        Minutes that end by `over_ms` are forgotten then.
+        """
 
 
 _OFFSET, _TIMESTAMP, _PANE, _AT = range(4)  # an entry: [last offset or -1, latest timestamp, pane, *measures]
@@ -211,14 +217,36 @@ class Panes:
     def drain(self, over_ms: int) -> list[Drained]:
         touched, self._touched = self._touched, []
         self.oldest_ms = NEVER
-        drained = []
+        drained: list[Drained] = []
+        whole: dict[int, Entry] = {}
         for entry in touched:
-            offset, timestamp_ms, pane = entry[:_AT]
-            drained.append((pane, offset, timestamp_ms, entry[_AT:]))
-            entry[:] = (-1, 0, pane, *ZERO)
+            pane = entry[_PANE]
+            if pane.ad_id is not None:
+                drained.append((pane, entry[_OFFSET], entry[_TIMESTAMP], entry[_AT:]))
+                campaign = self._campaign_entry(pane)
+                _add_up(campaign, entry)
+                entry = campaign  # noqa: PLW2901
+            whole[id(entry)] = entry
+        drained += [(entry[_PANE], entry[_OFFSET], entry[_TIMESTAMP], entry[_AT:]) for entry in whole.values()]
+        for entry in (*touched, *whole.values()):
+            entry[:] = (-1, 0, entry[_PANE], *ZERO)
         for over in [minute_ms for minute_ms in self._minutes if minute_ms + MINUTE_MS <= over_ms]:
             del self._minutes[over]
         return drained
+
+    def _campaign_entry(self, pane: Pane) -> Entry:
+        minute = self._minutes[pane.minute_ms]
+        entry = minute.get((pane.campaign, None))
+        if entry is None:
+            entry = minute[pane.campaign, None] = _entry(pane.campaign, None, pane.minute_ms)
+        return entry
+
+
+def _add_up(campaign: Entry, ad: Entry) -> None:
+    campaign[_OFFSET] = max(campaign[_OFFSET], ad[_OFFSET])
+    campaign[_TIMESTAMP] = max(campaign[_TIMESTAMP], ad[_TIMESTAMP])
+    for index in range(_AT, len(ad)):
+        campaign[index] += ad[index]
 
 
 def _from(records: Sequence[SourceRecord], position: int) -> Iterator[SourceRecord]:

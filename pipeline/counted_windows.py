@@ -85,7 +85,7 @@ class CountedWindows:
 
     # -- panes into rows -------------------------------------------------------------------------------------
 
-    def fold(self, pane: Pane, offset: int, as_of_ms: int, measures: list[int]) -> None:
+    def fold(self, pane: Pane, offset: int, as_of_ms: int, measures: Sequence[int]) -> None:
         """Add what a pane has counted to every row it goes into. The last of its records is at `offset`."""
         order = self._order_base + offset
         added = [(index, n) for index, n in enumerate(measures, MEASURES_AT) if n]
@@ -113,17 +113,15 @@ class CountedWindows:
         """The rows of a pane; none of them is given up while its minute is not over, so that it may keep them."""
         campaign, ad_id, minute_ms = pane.campaign, pane.ad_id or "", pane.minute_ms
         key, zone = campaign.key, campaign.zone
-        five_ms = minute_ms - minute_ms % FIVE_MINUTES_MS
         hour_ms, hour_end_ms = zones.hour_at(zone, minute_ms)
         day_ms, day_end_ms = zones.day_at(zone, minute_ms)
-        wanted = [
-            ((key, "", MINUTE, minute_ms), minute_ms + MINUTE_MS),
-            ((key, "", FIVE_MINUTES, five_ms), five_ms + FIVE_MINUTES_MS),
-            ((key, "", HOUR, hour_ms), hour_end_ms),
-            ((key, "", DAY, day_ms), day_end_ms),
-        ]
-        if ad_id:
-            wanted += [((key, ad_id, HOUR, hour_ms), hour_end_ms), ((key, ad_id, DAY, day_ms), day_end_ms)]
+        wanted = [((key, ad_id, HOUR, hour_ms), hour_end_ms), ((key, ad_id, DAY, day_ms), day_end_ms)]
+        if not ad_id:
+            five_ms = minute_ms - minute_ms % FIVE_MINUTES_MS
+            wanted += [
+                ((key, "", MINUTE, minute_ms), minute_ms + MINUTE_MS),
+                ((key, "", FIVE_MINUTES, five_ms), five_ms + FIVE_MINUTES_MS),
+            ]
         pane.targets = found = []
         for target, end_ms in wanted:
             row = self.rows.get(target)

@@ -1,23 +1,40 @@
 """The shape of a reported row, in memory and in the changelog."""
 
 from collections.abc import Callable
+from typing import Any
 
-from schemas.measures import MEASURES
+from schemas.measures import ZERO
 
 DAY_MS = 86_400_000
 # The longest conversion window of a platform is 90 days; a week more, so that the read which settles a day is in.
 HORIZON_MS = 97 * DAY_MS
 
 # row = [order, fetched_at_ms, revision, flags, end_ms, zone, currency, campaign name, daily budget, budget id,
-#        budget shared, *measures]
-ORDER, FETCHED_AT, REVISION, FLAGS, END, ZONE, CURRENCY, NAME, BUDGET, BUDGET_ID, BUDGET_SHARED, MEASURES_AT = range(12)
-WIDTH = MEASURES_AT + len(MEASURES)
+#        budget shared, measures, mark, same_until_ms]
+# The changelog has the measures one by one and nothing behind them.
+ORDER, FETCHED_AT, REVISION, FLAGS, END, ZONE, CURRENCY, NAME, BUDGET, BUDGET_ID, BUDGET_SHARED, FIGURES = range(12)
+MARK, SAME_UNTIL = FIGURES + 1, FIGURES + 2  # of `reported_standing`
 FINAL, SETTLED = 1, 2
 
 CAMPAIGN_PREFIX, READ_PREFIX, EXPIRED = b"\x00campaign|", b"\x00read|", b"\x00expired"
 
 RowKey = tuple[str, str, str, str, int]  # campaign key, ad group id, ad id, window, start_ms
 ProjectOf = Callable[[str, str], str]  # (platform, account id) -> project id
+
+
+def new_row(end_ms: int, fetched_at_ms: int) -> list[Any]:
+    return [0, fetched_at_ms, -1, 0, end_ms, "", "", "", None, None, False, ZERO, 0, 0]
+
+
+def kept(row: list[Any]) -> list[Any]:
+    """As the changelog has it."""
+    return [*row[:FIGURES], *row[FIGURES]]
+
+
+def restored(row: list[Any]) -> list[Any]:
+    """The other way; the row is made over in place."""
+    row[FIGURES:] = tuple(row[FIGURES:]), 0, 0
+    return row
 
 
 def row_key(key: RowKey) -> bytes:

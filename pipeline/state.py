@@ -5,7 +5,7 @@ that partition and of nothing else: no clock, no other partition, no other topic
 that hold it at different times can differ only in how far they have come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,7 +40,7 @@ class Taken:
 class StageState(Protocol):
     """The rows of one partition. Called from one task; nothing here awaits."""
 
-    def load(self, rows: Sequence[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
+    def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
         """Take over restored rows. Every record up to `counted_to` is in them; single rows may be further."""
 
     def count(self, records: Sequence[SourceRecord]) -> None:

@@ -47,6 +47,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("dead-letters", "agents.cli.dead_letters", "List, show and put back what could not go on."),
     Command("verify", "agents.cli.verify", "Recount the totals from the stored raw records."),
     Command("doctor", "agents.cli.doctor", "Check everything, change nothing."),
+    Command("bench", "agents.cli.bench", "Measure this program and its peers."),
 )
 
 

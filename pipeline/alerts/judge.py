@@ -7,7 +7,7 @@ A pure function of the sequence of distinct versions and checkpoints:
 State is one row per campaign, and the header: the checkpoints seen and the clock of each basis.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pipeline.alerts.alert_out import TOPIC_OF, alert_of, encode
@@ -60,7 +60,7 @@ class Judge:
 
     # -- restore ---------------------------------------------------------------------------------------------
 
-    def load(self, rows: Sequence[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
+    def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
         self.counted_to = self._upto = counted_to
         for key, row in rows:
             if key == HEADER:

@@ -5,7 +5,7 @@ campaigns of one budget meet in one partition here. A row keeps the newest spend
 day of one campaign, `budget-<id>`, through a judge that knows the budget rules only.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +104,7 @@ class SharedBudgets:
         self._letters: list[tuple[str, bytes | None, bytes]] = []
         self._tallies: dict[tuple[str, str], int] = {}
 
-    def load(self, rows: Sequence[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
+    def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
         judged = []
         for key, row in rows:
             if key == HEADER:

@@ -5,11 +5,24 @@ row are of `customer.timeZone`. Shapes: `google_ads_row.py`.
 """
 
 from datetime import timedelta
+from functools import lru_cache
+
+import msgspec
 
 from pipeline.codes import BadRecordCode
 from pipeline.errors import BadRecord
 from pipeline.normalize.google_ads_entity import entity
-from pipeline.normalize.google_ads_fields import currency, digits, instant_ms, local_date, micros, millionths, whole
+from pipeline.normalize.google_ads_fields import (
+    currency,
+    digits,
+    instant_ms,
+    local_date,
+    micros,
+    millionths,
+    whole,
+    wholes,
+)
+from pipeline.normalize.google_ads_head import Head, head_of, row_behind
 from pipeline.normalize.google_ads_row import Envelope, Metrics, Row, read_envelope
 from pipeline.zones import day_bounds, hour_bounds, zone_of
 from schemas.facts import Entity, ReportComplete, Snapshot
@@ -25,7 +38,10 @@ FRESH_AFTER_MS = 3 * HOUR_MS
 SETTLED_AFTER_MS = 90 * DAY_MS
 MAX_AHEAD_MS = 2 * DAY_MS
 MAX_DAYS = 400  # of one read
+NEVER_MS = 1 << 53
 PLATFORM = str(Platform.GOOGLE_ADS)
+# As plain text, which is half as dear to write as a member of an enum.
+CAMPAIGN, AD, HOUR, DAY = str(Level.CAMPAIGN), str(Level.AD), str(Window.HOUR), str(Window.DAY)
 _REST = ZERO[VIDEO_VIEWS + 1 :]
 # Where in a record the arguments of `zones` come from.
 _PATHS = {"zone": "row.customer.timeZone", "date": "row.segments.date", "hour": "row.segments.hour"}
@@ -33,6 +49,24 @@ _PATHS = {"zone": "row.customer.timeZone", "date": "row.segments.date", "hour": 
 
 def normalize(value: bytes) -> Snapshot | Entity | ReportComplete:
     """Read one value of `raw.google_ads.v1`. Raises BadRecord with the JSON path of what is wrong, nothing else."""
+    head = head_of(value)
+    snapshot = None if head is None else read_behind(head, value)
+    return read_whole(value) if snapshot is None else snapshot
+
+
+def read_behind(head: Head, value: bytes) -> Snapshot | None:
+    """The same for a value that begins with `head`; None if only `read_whole` can say what it is."""
+    row = row_behind(head, value)
+    if row is None:
+        return None
+    try:
+        return _snapshot(head.envelope, row)
+    except BadRecord as error:
+        raise _placed(error) from None
+
+
+def read_whole(value: bytes) -> Snapshot | Entity | ReportComplete:
+    """The same for any value."""
     envelope = read_envelope(value)
     digits(envelope.account_id, "account_id")
     instant_ms(envelope.fetched_at_ms, "fetched_at_ms")
@@ -41,21 +75,28 @@ def normalize(value: bytes) -> Snapshot | Entity | ReportComplete:
     row = envelope.row
     if row is None:
         raise BadRecord(BadRecordCode.MISSING_FIELD, "row", "is missing")
+    try:
+        if envelope.report == "entity":
+            _check_account(envelope, row)
+            zone_of(row.customer.time_zone)
+            return entity(row, envelope.fetched_at_ms)
+        return _snapshot(envelope, row)
+    except BadRecord as error:
+        raise _placed(error) from None
+
+
+def _placed(error: BadRecord) -> BadRecord:
+    """The same with the place in the record, where `zones` has only the name of what is wrong."""
+    return BadRecord(error.code, _PATHS.get(error.field, error.field), error.reason)
+
+
+def _check_account(envelope: Envelope, row: Row) -> None:
     if row.customer.id != envelope.account_id:
         raise BadRecord(
             BadRecordCode.BAD_ID,
             "row.customer.id",
             f"{row.customer.id[:40]!r} is not the account that was asked, {envelope.account_id}",
         )
-    try:
-        if envelope.report == "entity":
-            zone_of(row.customer.time_zone)
-            return entity(row, envelope.fetched_at_ms)
-        return _snapshot(envelope, row)
-    except BadRecord as error:
-        if error.field in _PATHS:
-            raise BadRecord(error.code, _PATHS[error.field], error.reason) from None
-        raise
 
 
 def _complete(envelope: Envelope) -> ReportComplete:
@@ -70,42 +111,73 @@ def _complete(envelope: Envelope) -> ReportComplete:
 
 
 def _snapshot(envelope: Envelope, row: Row) -> Snapshot:
-    if row.segments is None:
+    customer, segments = row.customer, row.segments
+    if customer.id != envelope.account_id:
+        _check_account(envelope, row)
+    if segments is None:
         raise BadRecord(BadRecordCode.MISSING_FIELD, "row.segments", "is missing")
-    day = local_date(row.segments.date, "row.segments.date")
-    zone = row.customer.time_zone
-    if envelope.report == "campaign_hour":
-        window, (start_ms, end_ms) = Window.HOUR, hour_bounds(zone, day, _hour(row.segments.hour))
-    else:
-        window, (start_ms, end_ms) = Window.DAY, day_bounds(zone, day)
+    period = _period(envelope.report, customer.time_zone, segments.date, segments.hour)
     fetched_at_ms = envelope.fetched_at_ms
-    if start_ms > fetched_at_ms + MAX_AHEAD_MS:
-        raise BadRecord(BadRecordCode.BAD_TIME, "row.segments.date", f"{day} lies ahead of the day it was fetched")
-    level, ad_group_id, ad_id = Level.CAMPAIGN, "", ""
+    if period.start_ms > fetched_at_ms + MAX_AHEAD_MS:
+        raise BadRecord(
+            BadRecordCode.BAD_TIME, "row.segments.date", f"{period.date} lies ahead of the day it was fetched"
+        )
+    level, ad_group_id, ad_id = CAMPAIGN, "", ""
     if envelope.report == "ad_day":
-        level, ad_group_id, ad_id = Level.AD, *_ad_ids(row)
+        level, ad_group_id, ad_id = AD, *_ad_ids(row)
     vanished = envelope.kind == "vanished"
+    key, account_id, campaign_id = _campaign(customer.id, row.campaign.id)
+    is_final, settled = fetched_at_ms >= period.final_at_ms, fetched_at_ms >= period.settled_at_ms
     return Snapshot(
         level,
-        campaign_key(PLATFORM, row.customer.id, digits(row.campaign.id, "row.campaign.id")),
+        key,
         PLATFORM,
-        row.customer.id,
-        row.campaign.id,
+        account_id,
+        campaign_id,
         ad_group_id,
         ad_id,
-        window,
-        day.isoformat(),
-        start_ms,
-        end_ms,
-        zone,
-        currency(row.customer.currency_code, "row.customer.currencyCode"),
+        period.window,
+        period.date,
+        period.start_ms,
+        period.end_ms,
+        period.zone,
+        currency(customer.currency_code, "row.customer.currencyCode"),
         ZERO if vanished else _measures(row.metrics),
         fetched_at_ms,
-        fetched_at_ms >= end_ms + FRESH_AFTER_MS,
-        fetched_at_ms >= end_ms + SETTLED_AFTER_MS,
+        is_final,
+        settled,
+        NEVER_MS if settled else period.settled_at_ms if is_final else period.final_at_ms,
         row.campaign.name,
         vanished,
     )
+
+
+class _Period(msgspec.Struct, frozen=True):
+    """What a row's day or hour comes to: local date, [start, end), and when its figures are final and settled."""
+
+    window: str
+    zone: str
+    date: str
+    start_ms: int
+    end_ms: int
+    final_at_ms: int
+    settled_at_ms: int
+
+
+@lru_cache(1 << 16)
+def _period(report: str, zone: str, date: str, hour: int | None) -> _Period:
+    day = local_date(date, "row.segments.date")
+    if report == "campaign_hour":
+        window, (start_ms, end_ms) = HOUR, hour_bounds(zone, day, _hour(hour))
+    else:
+        window, (start_ms, end_ms) = DAY, day_bounds(zone, day)
+    return _Period(window, zone, date, start_ms, end_ms, end_ms + FRESH_AFTER_MS, end_ms + SETTLED_AFTER_MS)
+
+
+@lru_cache(1 << 16)
+def _campaign(account_id: str, campaign_id: str) -> tuple[str, str, str]:
+    """(campaign key, account id, campaign id), so that a million rows share their names."""
+    return campaign_key(PLATFORM, account_id, digits(campaign_id, "row.campaign.id")), account_id, campaign_id
 
 
 def _hour(value: int | None) -> int:
@@ -129,13 +201,20 @@ def _measures(metrics: Metrics | None) -> tuple[int, ...]:
     """In the order of `schemas.measures`. Google Ads tells no link clicks apart: its clicks lead to the destination."""
     if metrics is None:
         raise BadRecord(BadRecordCode.MISSING_FIELD, "row.metrics", "is missing")
-    return (
+    numbers = wholes(metrics.impressions, metrics.clicks, metrics.cost_micros, metrics.video_trueview_views)
+    impressions, clicks, spend_micros, video_views = numbers or (
         whole(metrics.impressions, "row.metrics.impressions"),
         whole(metrics.clicks, "row.metrics.clicks"),
-        0,
         micros(metrics.cost_micros, "row.metrics.costMicros"),
-        millionths(metrics.conversions, "row.metrics.conversions"),
-        millionths(metrics.conversions_value, "row.metrics.conversionsValue"),
         whole(metrics.video_trueview_views, "row.metrics.videoTrueviewViews"),
+    )
+    return (
+        impressions,
+        clicks,
+        0,
+        spend_micros,
+        millionths(bytes(metrics.conversions), "row.metrics.conversions"),
+        millionths(bytes(metrics.conversions_value), "row.metrics.conversionsValue"),
+        video_views,
         *_REST,
     )

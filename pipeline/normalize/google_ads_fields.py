@@ -5,6 +5,8 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 
+import msgspec
+
 from pipeline.codes import BadRecordCode
 from pipeline.errors import BadRecord
 from pipeline.zones import zone_of
@@ -13,11 +15,15 @@ from schemas.measures import MICROS
 LARGEST_COUNT = 10**15
 LARGEST_MICROS = 10**18  # 10^12 of a currency: an Indonesian day is dear, and 64 bits hold a few of these
 LARGEST_DECIMAL = LARGEST_MICROS // MICROS
+SHORT = 60  # digits of four numbers
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 FIRST_MS, LAST_MS = 946_684_800_000, 4_102_444_800_000  # the same, as instants
 NEVER_ENDS_YEAR = 2037  # the API's way of saying that there is no end date
+SIX, TWELVE = 6, 12  # digits of a millionth, and of what is below the largest decimal
 _MILLIONTH = Decimal("0.000001")
 _EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
+_SCALE: tuple[int, ...] = tuple(10**unwritten for unwritten in range(SIX, -1, -1))
+_decimal = msgspec.json.Decoder(Decimal | None).decode
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
@@ -33,13 +39,33 @@ def whole(value: str | int, field: str, largest: int = LARGEST_COUNT) -> int:
     return number
 
 
+def wholes(first: str | int, second: str | int, third: str | int, fourth: str | int) -> tuple[int, ...] | None:
+    """Four of them at once when each is plain digits, and short enough to be a count; None: look at them one by one."""
+    digits = f"{first}{second}{third}{fourth}"
+    if len(digits) > SHORT or not (digits.isascii() and digits.isdigit()):
+        return None
+    try:
+        numbers = int(first), int(second), int(third), int(fourth)
+    except ValueError:  # an empty one
+        return None
+    return numbers if max(numbers) <= LARGEST_COUNT else None
+
+
 def micros(value: str | int, field: str) -> int:
     """An amount of money. Raises BadRecord(bad_value)."""
     return whole(value, field, LARGEST_MICROS)
 
 
-def millionths(value: Decimal | None, field: str) -> int:
-    """A double in 1e-6 units, rounded once, half to even; None is 0. Raises BadRecord(bad_value)."""
+def millionths(text: bytes, field: str) -> int:
+    """A JSON number in 1e-6 units, rounded once, half to even; null is 0. Raises BadRecord(bad_value or bad_type)."""
+    units, _, places = text.partition(b".")
+    digits = units + places
+    if digits.isdigit() and len(places) <= SIX and len(units) <= TWELVE:
+        return int(digits) * _SCALE[len(places)]
+    try:
+        value = _decimal(text)
+    except (msgspec.DecodeError, ArithmeticError) as error:
+        raise BadRecord(BadRecordCode.BAD_TYPE, field, str(error)) from None
     if value is None:
         return 0
     if not value.is_finite() or not 0 <= value <= LARGEST_DECIMAL:

@@ -1,10 +1,9 @@
 """The shape of a raw Google Ads record, as far as it is read. Everything else in a row is kept in raw and ignored.
 
-Field names and types: Google Ads REST reference, v26 (2026-10). int64 come as strings, doubles as numbers, which are
-read from the text of the JSON, never through a float. Absent optional fields of an existing row stand for zero or "".
+Field names and types: Google Ads REST reference, v26 (2026-10). int64 come as strings, doubles as numbers, which stay
+the text of the JSON here and never pass through a float. Absent optional fields of an existing row are zero or "".
 """
 
-from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from pipeline.errors import BadRecord
 MAX_RECORD_BYTES = 1 << 20
 ADMITTED = {"v", "kind", "report"}  # closed sets of the envelope
 Number = str | int
+NULL = msgspec.Raw(b"null")
 
 
 class Customer(msgspec.Struct, rename="camel", gc=False):
@@ -53,8 +53,8 @@ class Metrics(msgspec.Struct, rename="camel", gc=False):
     impressions: Number = 0
     clicks: Number = 0
     cost_micros: Number = 0
-    conversions: Decimal | None = None
-    conversions_value: Decimal | None = None
+    conversions: msgspec.Raw = NULL
+    conversions_value: msgspec.Raw = NULL
     video_trueview_views: Number = 0
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pipeline.changelog import HEADER, Changelog
 from pipeline.counted import CountedState
+from pipeline.per_record import BUILT
 from pipeline.reported import ReportedState
 from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS
 from tests.bench.events import START_MS, events
@@ -47,25 +48,30 @@ def _events(count: int, campaigns: int, *, first: int = 0, seed: int = 1) -> lis
 
 
 def _counted(*batches: list[Rec]) -> CountedState:
-    state = CountedState(RAW_EVENTS, 0)
+    state = CountedState(RAW_EVENTS, 0, in_c=False)
     for batch in batches:
         state.count(batch)
         state.take()
     return state
 
 
-def _event() -> Work:
+def _event(*, in_c: bool = False) -> Work:
     """Campaign, ad and minute are known: what a busy stream is made of."""
     first = _events(EVENTS, CAMPAIGNS)
-    state = CountedState(RAW_EVENTS, 0)
+    state = CountedState(RAW_EVENTS, 0, in_c=in_c)
     state.count(first)
     batch = _events(EVENTS, CAMPAIGNS, first=EVENTS, seed=2)
     return Work(lambda: state.count(batch), EVENTS)
 
 
+def _event_in_c() -> Work:
+    """The same where C counts: what is left for Python. What C itself does is not in it."""
+    return _event(in_c=BUILT)
+
+
 def _event_new_row() -> Work:
     """Nearly every event is the first of its campaign."""
-    state, batch = CountedState(RAW_EVENTS, 0), _events(EVENTS, 50 * EVENTS)
+    state, batch = CountedState(RAW_EVENTS, 0, in_c=False), _events(EVENTS, 50 * EVENTS)
     return Work(lambda: state.count(batch), EVENTS)
 
 
@@ -88,7 +94,7 @@ def _event_refused() -> Work:
 
 def _flush_row() -> Work:
     """Everything between counting and the bytes of totals and changelog; a unit is a changelog row."""
-    state, twin = CountedState(RAW_EVENTS, 0), CountedState(RAW_EVENTS, 0)
+    state, twin = CountedState(RAW_EVENTS, 0, in_c=False), CountedState(RAW_EVENTS, 0, in_c=False)
     for one in (state, twin):
         one.count(_events(EVENTS, CAMPAIGNS))
     changelog = Changelog(b"assignment")
@@ -110,12 +116,12 @@ def _window_ended() -> Work:
 
 def _restored_row() -> Work:
     """From the bytes of the changelog to rows in memory."""
-    state = CountedState(RAW_EVENTS, 0)
+    state = CountedState(RAW_EVENTS, 0, in_c=False)
     state.count(_events(EVENTS, CAMPAIGNS))
     log = [Rec(0, 0, key, value) for key, value in Changelog(b"before").write(state.take().rows)]
 
     def restore() -> None:
-        changelog, fresh = Changelog(b"after"), CountedState(RAW_EVENTS, 0)
+        changelog, fresh = Changelog(b"after"), CountedState(RAW_EVENTS, 0, in_c=False)
         changelog.read(log)
         rows = changelog.rows()
         header = rows.pop(HEADER)
@@ -160,6 +166,7 @@ def _row_unchanged() -> Work:
 
 WORKS: dict[str, Callable[[], Work]] = {
     "event": _event,
+    "event_in_c": _event_in_c,
     "event_new_row": _event_new_row,
     "event_repeated": _event_repeated,
     "event_refused": _event_refused,

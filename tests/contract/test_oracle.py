@@ -167,7 +167,7 @@ class CopiesNotDeleted(Changelog):
 def woken(compact: bool) -> MemoryPartition:
     """A worker freezes after its first flush, another takes over, the first wakes and flushes; then a third reads."""
     records = counted.stream(EVENTS)
-    partition = MemoryPartition(counted.make)
+    partition = MemoryPartition(_make(CountedState))
     frozen, log_of_frozen = partition.start()
     frozen.count(records[:2])
     partition.flush(frozen, log_of_frozen)

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.counted import CountedState
 from schemas.topics import TOTALS
+from tests.counted_states import each_kind, maker
 from tests.partition import MemoryPartition, Rec
 
 START = datetime(2026, 10, 24, 21, 0, tzinfo=UTC)  # the night Berlin's clocks go back
@@ -110,10 +110,6 @@ def published(partition: MemoryPartition) -> dict[str, dict[str, Any]]:
     return best
 
 
-def make() -> CountedState:
-    return CountedState("raw.events.v1", 0)
-
-
 def judged(partition: MemoryPartition) -> list[set[bytes]]:
     """What a judge sees: the final totals before each checkpoint, first sight of each."""
     seen: set[bytes] = set()
@@ -128,13 +124,14 @@ def judged(partition: MemoryPartition) -> list[set[bytes]]:
     return between
 
 
+@each_kind
 @given(STREAM, st.lists(st.integers(1, 42)), st.lists(st.integers(-1, 30), max_size=6), st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_totals_equal_the_recount_whatever_dies(
-    items: list[Any], cuts: list[int], deaths: list[int], compact: bool
+    in_c: bool, items: list[Any], cuts: list[int], deaths: list[int], compact: bool
 ) -> None:
     records = stream(items)
-    partition = MemoryPartition(make)
+    partition = MemoryPartition(maker("raw.events.v1", in_c))
     partition.run(records, cuts, deaths)
     if compact:
         partition.compacted()
@@ -146,21 +143,25 @@ def test_totals_equal_the_recount_whatever_dies(
         assert {name: n for name, n in found[total_id].items() if name in measures} == dict(measures)
 
 
+@each_kind
 @given(STREAM, st.lists(st.integers(1, 42)), st.lists(st.integers(-1, 30), max_size=6))
 @settings(max_examples=400, deadline=None)
-def test_the_judge_sees_the_same_whatever_dies(items: list[Any], cuts: list[int], deaths: list[int]) -> None:
+def test_the_judge_sees_the_same_whatever_dies(
+    in_c: bool, items: list[Any], cuts: list[int], deaths: list[int]
+) -> None:
     records = stream(items)
-    calm, rough = MemoryPartition(make), MemoryPartition(make)
+    calm, rough = MemoryPartition(maker("raw.events.v1", in_c)), MemoryPartition(maker("raw.events.v1", in_c))
     calm.run(records)
     rough.run(records, cuts, deaths)
     assert judged(rough) == judged(calm)
 
 
+@each_kind
 @given(STREAM)
 @settings(max_examples=60, deadline=None)
-def test_a_second_reading_publishes_nothing_new(items: list[Any]) -> None:
+def test_a_second_reading_publishes_nothing_new(in_c: bool, items: list[Any]) -> None:
     records = stream(items)
-    partition = MemoryPartition(make)
+    partition = MemoryPartition(maker("raw.events.v1", in_c))
     partition.run(records)
     before = len(partition.outputs)
     partition.acked = -1

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -46,7 +46,7 @@ class Counter:
         self.counted_to, self.clock_ms, self.seen, self._upto = -1, 1_000, 0, -1
         self.pending_rows = 0
 
-    def load(self, rows: Sequence[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
+    def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
         self.counted_to = counted_to
 
     def count(self, records: Sequence[SourceRecord]) -> None:
@@ -88,7 +88,7 @@ STAGE = Stage("counted", Label.AGGREGATE, SOURCE, CHANGELOG, lambda *_: Counter(
 
 
 def held(partition: int = 0) -> Held:
-    return Held(STAGE, partition, Counter(), Changelog(b"me"), keys=frozenset())
+    return Held(STAGE, partition, Counter(), Changelog(b"me"))
 
 
 async def started(

@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 from pipeline.counted import CountedState
-from pipeline.counted_rows import DAY_MS
+from pipeline.counted_rows import DAY_MS, Campaign
+from pipeline.per_record import counters
 from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
+from tests.counted_states import IN_C, each_kind
 from tests.partition import MemoryPartition, Rec
 
 T0 = 1_790_000_000_000 - 1_790_000_000_000 % 3_600_000  # a full hour, 2026-09-21 13:00 UTC
@@ -41,17 +43,19 @@ def letters(outputs: list[tuple[str, bytes | None, bytes]]) -> list[tuple[str, s
     return [(letter["code"], letter["field"]) for letter in found]
 
 
-def test_ads_of_one_minute_in_one_batch_all_count() -> None:
-    state = CountedState("t", 0)
+@each_kind
+def test_ads_of_one_minute_in_one_batch_all_count(in_c: bool) -> None:
+    state = CountedState("t", 0, in_c=in_c)
     state.count([event(0, ad_id="a1"), event(1, ad_id="a2"), event(2, ad_id="a1")])
     (total,) = totals(state.take().outputs)
     assert total["clicks"] == 3
 
 
-def test_a_window_is_live_then_final_and_a_late_event_corrects_it_at_the_next_crossing() -> None:
+@each_kind
+def test_a_window_is_live_then_final_and_a_late_event_corrects_it_at_the_next_crossing(in_c: bool) -> None:
     #   13:00:10     13:01:02          13:01:30 (late, for 13:00)   13:01:31
     #   [ 13:00 live ] 13:00 final                                  13:00 corrected
-    state = CountedState("t", 0)
+    state = CountedState("t", 0, in_c=in_c)
     state.count([event(0, at=T0 + 10_000)])
     (live,) = totals(state.take().outputs)
     assert (live["is_final"], live["clicks"]) == (False, 1)
@@ -66,15 +70,17 @@ def test_a_window_is_live_then_final_and_a_late_event_corrects_it_at_the_next_cr
     assert live["version"] < final["version"] < corrected["version"]
 
 
-def test_an_event_just_behind_the_end_of_its_minute_is_not_late() -> None:
-    state = CountedState("t", 0)
+@each_kind
+def test_an_event_just_behind_the_end_of_its_minute_is_not_late(in_c: bool) -> None:
+    state = CountedState("t", 0, in_c=in_c)
     state.count([event(0, at=T0 + 1), event(1, at=T0 + 59_999, received=T0 + 61_500), tick(2, T0 + 62_000)])
     finals = [total for total in totals(state.take().outputs) if total["is_final"]]
     assert [(total["clicks"], total["revision"]) for total in finals] == [(2, 0)]
 
 
-def test_what_a_campaign_said_first_of_zone_and_currency_holds() -> None:
-    state = CountedState("t", 0)
+@each_kind
+def test_what_a_campaign_said_first_of_zone_and_currency_holds(in_c: bool) -> None:
+    state = CountedState("t", 0, in_c=in_c)
     state.count(
         [
             event(0, zone="Asia/Kolkata", currency="INR", spend_micros=5),
@@ -90,8 +96,9 @@ def test_what_a_campaign_said_first_of_zone_and_currency_holds() -> None:
     assert (hour["clicks"], hour["spend_micros"], hour["currency"]) == (1, 5, "INR")
 
 
-def test_a_bad_record_is_a_letter_and_the_rest_goes_on() -> None:
-    state = CountedState("t", 0)
+@each_kind
+def test_a_bad_record_is_a_letter_and_the_rest_goes_on(in_c: bool) -> None:
+    state = CountedState("t", 0, in_c=in_c)
     state.count([event(0), Rec(1, T0, KEY, b"{"), event(2, count=-1), event(3)])
     outputs = state.take().outputs
     assert [code for code, _ in letters(outputs)] == ["malformed", "bad_value"]
@@ -101,8 +108,9 @@ def test_a_bad_record_is_a_letter_and_the_rest_goes_on() -> None:
     assert sum(n for (kind, _), n in tallies.items() if kind == "dead") == 2
 
 
-def test_rows_are_given_up_after_the_horizon_and_never_start_again_from_zero() -> None:
-    state = CountedState("t", 0, horizon_ms={"1m": DAY_MS, "5m": DAY_MS, "1h": DAY_MS, "1d": 2 * DAY_MS})
+@each_kind
+def test_rows_are_given_up_after_the_horizon_and_never_start_again_from_zero(in_c: bool) -> None:
+    state = CountedState("t", 0, in_c=in_c, horizon_ms={"1m": DAY_MS, "5m": DAY_MS, "1h": DAY_MS, "1d": 2 * DAY_MS})
     state.count([event(0), tick(1, T0 + 3 * DAY_MS + 3_600_000), tick(2, T0 + 5 * DAY_MS)])
     taken = state.take()
     assert state.windows.rows == {}
@@ -113,8 +121,9 @@ def test_rows_are_given_up_after_the_horizon_and_never_start_again_from_zero() -
     assert letters(state.take().outputs) == [("beyond_horizon", "at")]
 
 
-def test_two_sources_of_one_total_are_added_up_and_each_keeps_its_own_offsets() -> None:
-    first, second = CountedState("raw.a.v1", 0), CountedState("raw.b.v1", 0)
+@each_kind
+def test_two_sources_of_one_total_are_added_up_and_each_keeps_its_own_offsets(in_c: bool) -> None:
+    first, second = CountedState("raw.a.v1", 0, in_c=in_c), CountedState("raw.b.v1", 0, in_c=in_c)
     first.windows.siblings, second.windows.siblings = (second.windows,), (first.windows,)
     first.count([event(5)])
     (alone,) = totals(first.take().outputs)
@@ -125,9 +134,10 @@ def test_two_sources_of_one_total_are_added_up_and_each_keeps_its_own_offsets() 
     assert both["version"] >> 2 == order_of(0, 5) + order_of(0, 9)
 
 
-def test_a_copy_of_a_predecessor_that_woke_up_late_says_nothing_new() -> None:
+@each_kind
+def test_a_copy_of_a_predecessor_that_woke_up_late_says_nothing_new(in_c: bool) -> None:
     # Both have counted the same events; the one that froze had not come to the crossing that finished and corrected.
-    partition = MemoryPartition(lambda: CountedState("t", 0))
+    partition = MemoryPartition(lambda: CountedState("t", 0, in_c=in_c))
     first = [event(0, at=T0 + 10_000), tick(1, T0 + 62_000)]
     partition.run(first)
     late = event(2, at=T0 + 20_000, received=T0 + 90_000)
@@ -144,3 +154,13 @@ def test_a_copy_of_a_predecessor_that_woke_up_late_says_nothing_new() -> None:
     assert set(again) <= before
     (corrected,) = [total for total in totals(partition.outputs) if total["revision"] == 1]
     assert corrected["clicks"] == 2
+
+
+def test_plain_events_are_counted_without_a_closer_look() -> None:
+    more: dict[str, Any] = {"page": "x", "score": 1.5, "tags": ["a", {"b": None}]}
+    kinds = [event(n, received=T0, ad_id="a", currency="EUR", zone="UTC", **more) for n in range(3)]
+    for in_c in IN_C:
+        ids, panes = counters(24, in_c=in_c)
+        panes.learn(KEY, Campaign(KEY.decode(), zone="UTC", currency="EUR"))
+        assert panes.count(kinds, 0, T0 + 1, 0, -1, ids) == 3
+        assert (panes.counted, panes.repeated, len(ids)) == (3, 0, 3)

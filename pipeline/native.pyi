@@ -1,0 +1,41 @@
+from collections.abc import Sequence
+
+from pipeline.counted_panes import Drained, Pane
+from pipeline.counted_rows import Campaign
+from pipeline.event_ids import EventIds
+from pipeline.state import SourceRecord
+
+class IdMemory:
+    def __len__(self) -> int: ...
+    def note(self, name: str, hour: int, /) -> int: ...
+    def forget_before(self, hour: int, /) -> None: ...
+
+class Panes:
+    counted: int
+    repeated: int
+    oldest_ms: int
+    def __init__(self, memory: IdMemory, pane: type[Pane], /) -> None: ...
+    def __len__(self) -> int: ...
+    def learn(self, name: bytes, campaign: Campaign, /) -> None: ...
+    def count(
+        self,
+        records: Sequence[SourceRecord],
+        position: int,
+        until_ms: int,
+        from_ms: int,
+        after_offset: int,
+        ids: EventIds,
+        /,
+    ) -> int: ...
+    def add(
+        self,
+        campaign: Campaign,
+        ad_id: str | None,
+        minute_ms: int,
+        offset: int,
+        timestamp_ms: int,
+        added: Sequence[int],
+        /,
+    ) -> None: ...
+    def holds(self, campaign: Campaign, ad_id: str | None, minute_ms: int, /) -> bool: ...
+    def drain(self, over_ms: int, /) -> list[Drained]: ...

@@ -1,0 +1,45 @@
+/* The part of the counted state that is touched for every record, in C: see pipeline/counted_panes.py and
+ * pipeline/id_memory.py, which do the same in Python and are used where this could not be built.
+ *
+ * It counts what is plainly good: a JSON object whose known fields are ASCII strings without escapes, whole numbers and
+ * null, of a campaign it knows. Whatever else a record may be it leaves to Python, untouched; so nothing here refuses.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { MEASURES = 15, MAX_ID = 128, MAX_NAME = 1024, MAX_DEPTH = 16 };
+enum { IMPRESSIONS, CLICKS, LINK_CLICKS, SPEND, CONVERSIONS, REVENUE };
+static const int64_t MINUTE_MS = 60000, MAX_AHEAD_MS = 86400000, MICROS = 1000000;
+static const int64_t MAX_EVENT_BYTES = 1 << 20, MAX_MICROS = 1000000000000000LL, MAX_COUNT = 1000000000LL;
+static const int64_t FULL = 1LL << 61; /* no sum of one pane comes here without a drain before */
+static const int64_t NEVER = 1LL << 62;
+
+#include "hash.h"
+#include "id_memory.h"
+#include "event.h"
+#include "panes.h"
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, NULL};
+
+PyMODINIT_FUNC PyInit_native(void) {
+    static const char *const strings[5] = {"platform", "account_id", "campaign_id", "currency", "zone"};
+    s_offset = PyUnicode_InternFromString("offset");
+    s_timestamp = PyUnicode_InternFromString("timestamp");
+    s_key = PyUnicode_InternFromString("key");
+    s_value = PyUnicode_InternFromString("value");
+    s_hour = PyUnicode_InternFromString("hour");
+    s_names = PyUnicode_InternFromString("names");
+    s_ad_id = PyUnicode_InternFromString("ad_id");
+    for (int i = 0; i < 5; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
+    PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&PanesType) < 0 ? NULL : PyModule_Create(&module);
+    if (!made) return NULL;
+    if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||
+        PyModule_AddObjectRef(made, "Panes", (PyObject *)&PanesType) < 0) {
+        Py_DECREF(made);
+        return NULL;
+    }
+    return made;
+}

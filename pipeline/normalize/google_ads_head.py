@@ -1,0 +1,64 @@
+"""What stands in front of the row of a record. All rows of one run share it, byte for byte, so it is read once.
+
+A record is cut at its first `,"row":`. The cut is right for any bytes, because it is only used where the head with a
+`}` behind it is an object by itself, and the rest without its last `}` is one value by itself: then the record is that
+object with that row in it. Whatever is written in another way is read as a whole (`read_envelope`).
+"""
+
+from functools import lru_cache
+
+import msgspec
+
+from pipeline.errors import BadRecord
+from pipeline.normalize.google_ads_fields import digits, instant_ms
+from pipeline.normalize.google_ads_row import MAX_RECORD_BYTES, Envelope, Row, read_envelope
+
+CUT = b',"row":'
+MAX_HEAD_BYTES = 1 << 10
+MAX_ROW_BYTES = MAX_RECORD_BYTES - MAX_HEAD_BYTES
+BRACE = ord("}")
+NOTHING = b"\xff"  # no record begins with this
+
+_decode_row = msgspec.json.Decoder(Row).decode
+
+
+class Head(msgspec.Struct, frozen=True):
+    """`prefix`: the bytes up to the row, `size` of them. `place`: (account id, report)."""
+
+    prefix: bytes
+    size: int
+    envelope: Envelope
+    place: tuple[str, str]
+    fetched_at_ms: int
+
+
+def head_of(value: bytes) -> Head | None:
+    """None unless the record is a row of figures that can be cut; a good head says nothing of the row yet."""
+    cut = value.find(CUT, 0, MAX_HEAD_BYTES)
+    if cut < 0 or len(value) > MAX_ROW_BYTES:
+        return None
+    return _read_head(value[: cut + len(CUT)])
+
+
+@lru_cache(1 << 8)
+def _read_head(prefix: bytes) -> Head | None:
+    try:
+        envelope = read_envelope(prefix[: -len(CUT)] + b"}")
+        digits(envelope.account_id, "account_id")
+        instant_ms(envelope.fetched_at_ms, "fetched_at_ms")
+    except BadRecord:
+        return None
+    if envelope.kind != "row" or envelope.report == "entity":
+        return None
+    place = envelope.account_id, envelope.report
+    return Head(prefix, len(prefix), envelope, place, envelope.fetched_at_ms)
+
+
+def row_behind(head: Head, value: bytes) -> Row | None:
+    """The row of a record that begins with `head`; None where the rest of it is not one row and a `}`."""
+    if value[-1] != BRACE or len(value) > MAX_ROW_BYTES:
+        return None
+    try:
+        return _decode_row(value[head.size : -1])
+    except (msgspec.MsgspecError, ValueError, RecursionError, ArithmeticError):
+        return None

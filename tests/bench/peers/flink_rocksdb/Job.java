@@ -1,0 +1,1 @@
+../flink_heap/Job.java
