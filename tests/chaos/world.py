@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectors.local.supervisor import PartState
 from tests.chaos.ledger import Ledger
 from tests.chaos.slow_proxy import SlowProxy
 from tests.system import System
@@ -50,8 +51,12 @@ class World:
 
     def names(self) -> list[str]:
         """Our processes that run, without broker and ClickHouse."""
-        running = {part.name for part in self.system.supervisor.status() if part.state != "stopped"}
+        running = {part.name for part in self.system.supervisor.status() if part.state is not PartState.STOPPED}
         return [name for name in self.system.started if name in running]
+
+    def is_running(self, name: str) -> bool:
+        parts = {part.name: part.state for part in self.system.supervisor.status()}
+        return parts.get(name) is PartState.RUNNING
 
     def kill(self, name: str) -> bool:
         """kill -9; the supervisor starts it again. False when it was just not running."""
