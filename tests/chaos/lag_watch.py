@@ -11,19 +11,10 @@ from connectors.kafka import admin
 from connectors.lag import committed_offsets, end_offsets
 from connectors.settings import Settings
 from schemas.topics import RAW_EVENTS
-from tests.chaos.world import Fault
+from tests.chaos.world import Fault, Sample
 
 EVERY_S = 0.5
 SMALL = 1_000  # records
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """`at_s` monotonic; `counted`: records the group has committed; `lag`: those it has not."""
-
-    at_s: float
-    counted: int
-    lag: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ def run(
         ]
         try:
             with LagWatch(running.settings) as watch:
+                for world in worlds:
+                    world.samples = watch.samples
                 _live(this, running, worlds)
                 _come_to_rest(this, running)
             report = _examine(this, running, worlds, watch, time.monotonic() - started)

@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from tests.chaos.scenario import Plan
 
 PARTS = frozenset({"kafka", "clickhouse"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """`at_s` monotonic; `counted`: records the workers' group has committed; `lag`: those it has not."""
+
+    at_s: float
+    counted: int
+    lag: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ class World:
     proxies: dict[str, SlowProxy] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    samples: Sequence[Sample] = ()  # of the workers' progress, from the start on, while it runs
     load_over: Callable[[], bool] = lambda: True  # whether every event of the load has been handed over
 
     def names(self) -> list[str]:
@@ -77,6 +87,12 @@ class World:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         return True
+
+    def hurry(self) -> None:
+        """Starts at once whatever the supervisor would start only after a pause: a test of kills wants living ones."""
+        for part in self.system.supervisor.status():
+            if part.state is PartState.BACKING_OFF:
+                self.system.supervisor.start_part(part.name)
 
     @contextmanager
     def fault(self, label: str) -> Iterator[None]:

@@ -2,8 +2,11 @@
 
 import time
 
+from tests.chaos.lag_watch import longest_standstill_s
 from tests.chaos.scenario import Plan, Scenario
 from tests.chaos.world import World
+
+LONGEST_STANDSTILL_S = 60.0
 
 
 def disturb(world: World, plan: Plan) -> None:
@@ -23,8 +26,9 @@ def disturb(world: World, plan: Plan) -> None:
 
 
 def check(world: World) -> list[str]:
-    missing = set(world.notes["names"]) - set(world.notes["killed"])
-    return [f"never killed: {', '.join(sorted(missing))}"] if missing else []
+    wrong = [f"{name} was never killed" for name in world.notes["names"] if name not in world.notes["killed"]]
+    stood_s = longest_standstill_s(world.samples)
+    return [*wrong, f"nothing was counted for {stood_s} s"] if stood_s > LONGEST_STANDSTILL_S else wrong
 
 
 SCENARIO = Scenario(
