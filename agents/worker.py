@@ -8,11 +8,11 @@ import sys
 import faust
 
 from agents.app import build_app
-from agents.failpoints import failpoints
 from agents.shell import Shell
 from agents.stages import build_stages
 from connectors import telemetry
 from connectors.clock import Clock
+from connectors.failpoints import failpoints
 from connectors.kafka import consumer_config, topic_ids
 from connectors.settings import Settings
 

@@ -174,4 +174,5 @@ class WorkerSettings(Section):
 class SinkSettings(Section):
     flush_s: Seconds = Field(default=1.0, description="Longest time a record waits for its block.")
     block_rows: int = Field(default=50_000, ge=1, le=1_000_000, description="Largest block of one insert.")
+    failpoints: str = Field(default="", description="Ends the process at a named place; only tests set it.")
     http_port: Port = Field(default=0, description=HEALTH_PORT)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connectors import telemetry
@@ -28,10 +28,18 @@ class Cut:
 
 class Lane:
     def __init__(
-        self, topic: str, topic_id: str, partition: int, *, last: Stored | None, writer: BlockWriter, cut: Cut
+        self,
+        topic: str,
+        topic_id: str,
+        partition: int,
+        *,
+        last: Stored | None,
+        writer: BlockWriter,
+        cut: Cut,
+        reach: Callable[[str], None] = lambda _place: None,
     ) -> None:
         self.topic, self.topic_id, self.partition = topic, topic_id, partition
-        self._writer, self._cut, self._last = writer, cut, last
+        self._writer, self._cut, self._last, self._reach = writer, cut, last, reach
         self.next_offset = 0 if last is None else last.last_offset + 1  # of the next record to come
         self.bytes = 0  # of records that are not stored yet
         self.oldest_ms: int | None = None  # timestamp of the first of them
@@ -114,6 +122,7 @@ class Lane:
 
     async def _store(self, records: list[SourceRecord]) -> None:
         block = await self._writer.write(self.topic, self.topic_id, self.partition, records)
+        self._reach("block_written")
         empty = block.rows + len(block.refused) == 0
         row = block.ledger
         # Nothing but ticks, again: the range before it grows, so that an idle night is one row and not thousands.
@@ -121,6 +130,7 @@ class Lane:
             row["first_offset"] = self._last.first_offset
             row["skipped"] += self._last.skipped
         await self._writer.remember(row)
+        self._reach("range_written")
         self._last = Stored(row["first_offset"], row["last_offset"], row["skipped"], empty=empty)
         self.bytes -= sum(map(_bytes, records))
         self.oldest_ms = self._records[0].timestamp if self._records else None

@@ -20,6 +20,7 @@ from connectors.clickhouse.migrations import pending
 from connectors.clickhouse.positions import Place, Stored, last_stored, refuse_lost
 from connectors.clickhouse.writer import CHECK, BlockWriter
 from connectors.clock import Clock
+from connectors.failpoints import SINK_PLACES, failpoints
 from connectors.kafka import consumer_config, start_producer, topic_ids
 from connectors.retry import Stopped, retrying
 from connectors.settings import Settings
@@ -161,9 +162,10 @@ class _Sink:
     ) -> None:
         self._clock, self._consumer, self._writer = clock, consumer, writer
         cut = Cut(settings.sink.block_rows, BLOCK_BYTES, settings.sink.flush_s)
+        reach = failpoints(settings.sink.failpoints, SINK_PLACES)
         self._lanes = {
             TopicPartition(topic, number): Lane(
-                topic, topic_id, number, last=stored.get((topic, number)), writer=writer, cut=cut
+                topic, topic_id, number, last=stored.get((topic, number)), writer=writer, cut=cut, reach=reach
             )
             for topic, topic_id in ids.items()
             for number in range(settings.partitions)
