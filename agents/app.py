@@ -7,6 +7,7 @@ import faust
 from faust.types import TP
 
 from agents.broker_watch import watch_broker
+from agents.no_tables import NoTables
 from agents.shell import Shell, die
 from agents.transport import CoalescingApp, coalesce
 from connectors import telemetry
@@ -41,6 +42,7 @@ def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
+        TableManager=NoTables,
         table_standby_replicas=1,  # keeps Faust's assignor: equal partition numbers of all topics go to one worker
         consumer_auto_offset_reset="earliest",
         broker_max_poll_records=None,
