@@ -1,7 +1,5 @@
 """A refused record as the bytes of a dead letter."""
 
-import base64
-
 import msgspec
 
 from pipeline.errors import BadRecord
@@ -10,7 +8,7 @@ from pipeline.state import SourceRecord
 DETAIL_CHARS = 500  # enough to see what is wrong; the whole record is in `value`
 
 
-class _Letter(msgspec.Struct):
+class _Letter(msgspec.Struct, gc=False):
     schema_version: int
     code: str
     field: str
@@ -20,15 +18,11 @@ class _Letter(msgspec.Struct):
     partition: int
     offset: int
     timestamp_ms: int
-    key: str | None
-    value: str | None
+    key: bytes | None  # in Base64, as msgspec writes bytes
+    value: bytes | None
 
 
 _encode = msgspec.json.Encoder().encode
-
-
-def _text(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
 
 
 def dead_letter(error: BadRecord, *, stage: str, topic: str, partition: int, record: SourceRecord) -> bytes:
@@ -44,8 +38,8 @@ def dead_letter(error: BadRecord, *, stage: str, topic: str, partition: int, rec
             partition=partition,
             offset=record.offset,
             timestamp_ms=record.timestamp,
-            key=_text(record.key),
-            value=_text(record.value),
+            key=record.key,
+            value=record.value,
         )
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline import events
+from pipeline import event_refusal, events
 from pipeline.codes import BadRecordCode
 from pipeline.errors import BadRecord
 from pipeline.event_refusal import REQUIRED
@@ -87,3 +87,11 @@ def test_an_object_of_any_fields_is_an_event_or_a_refusal_that_names_the_field(
 def test_a_good_event_with_bytes_thrown_in_is_an_event_or_a_refusal(noise: bytes, place: int) -> None:
     value = json.dumps(GOOD).encode()
     check(value[:place] + noise + value[place:])
+
+
+@settings(deadline=None)
+@given(st.dictionaries(NAMES, JSON, max_size=4), st.booleans())
+def test_the_quick_reading_of_a_refused_event_finds_what_the_slow_one_finds(fields: Any, plain: bool) -> None:
+    value = json.dumps(fields, ensure_ascii=plain).encode("utf-8", "surrogatepass")
+    slow = event_refusal._decode(value.decode("utf-8", "replace"))
+    assert repr(event_refusal._read(value)) == repr(slow)
