@@ -1,6 +1,7 @@
 """A report passes only when nothing at all is wrong, and says in words what is."""
 
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
@@ -36,10 +37,10 @@ def test_damage_is_a_verdict_with_its_names() -> None:
 
 
 def test_every_kind_of_damage_fails_the_run() -> None:
-    for name in ("lost", "duplicated", "too_low", "too_high", "alerts_missing", "alerts_extra"):
-        assert not replace(PASSED, findings=replace(CLEAN, **{name: Damage(1, ("x",))})).ok
-    for name in ("drift_micros", "drift_other"):
-        assert not replace(PASSED, findings=replace(CLEAN, **{name: 1})).ok
+    damages = ("lost", "duplicated", "too_low", "too_high", "alerts_missing", "alerts_extra")
+    kinds: dict[str, Any] = {**dict.fromkeys(damages, Damage(1, ("x",))), "drift_micros": 1, "drift_other": 1}
+    for name, damage in kinds.items():
+        assert not replace(PASSED, findings=replace(CLEAN, **{name: damage})).ok, name
 
 
 def test_a_recount_that_disagrees_fails_the_run_although_the_oracle_is_content() -> None:
