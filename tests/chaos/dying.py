@@ -3,16 +3,13 @@
 import time
 from collections.abc import Sequence
 
-from tests.chaos.watching import until
 from tests.chaos.world import World
 
 LOOK_S = 0.05
 
 
-def die_often(
-    world: World, names: Sequence[str], command: str, *, times: int, limit_s: float, **environment: str
-) -> int:
-    """Stands in for `names` until so many have died; then those go on. Returns how many died."""
+def die_often(world: World, names: Sequence[str], command: str, *, times: int, **environment: str) -> int:
+    """Stands in for `names` until so many have died or the load is over; then those go on. Returns how many died."""
     supervisor = world.system.supervisor
     stand_ins = [f"{name}-dying" for name in names]
     for name, stand_in in zip(names, stand_ins, strict=True):
@@ -22,14 +19,14 @@ def die_often(
     pids = {world.system.pid(stand_in) for stand_in in stand_ins}
 
     def deaths() -> int:
-        time.sleep(LOOK_S)
         world.hurry()
         pids.update(world.system.pid(stand_in) for stand_in in stand_ins)
         return len(pids) - len(stand_ins)
 
     with world.fault(f"{', '.join(names)} die at a failpoint, {times} times"):
         try:
-            until(f"{times} deaths of {', '.join(stand_ins)}", lambda: deaths() >= times, limit_s)
+            while deaths() < times and not world.load_over():
+                time.sleep(LOOK_S)
         finally:
             for name, stand_in in zip(names, stand_ins, strict=True):
                 supervisor.stop_part(stand_in)

@@ -72,6 +72,7 @@ class Load:
         except Exception as failure:  # noqa: BLE001 - told by `join`
             self.failure = failure
         self.took_s = time.monotonic() - started
+        self._producer.flush(FLUSH_LIMIT_S)  # so that an end means that everything is acknowledged
 
     def _send(self, event: LedgerEvent) -> None:
         where = {} if event.partition is None else {"partition": event.partition}

@@ -22,7 +22,8 @@ SELECT total_id, campaign_key, basis, window, toUnixTimestamp64Milli(start) AS s
 FROM totals FINAL WHERE basis = 'counted' AND window = '1d' ORDER BY total_id LIMIT 1
 """
 OVERSTATE = """
-INSERT INTO totals SELECT * EXCEPT ingested_at REPLACE (version + 4 AS version, spend_micros + 1 AS spend_micros)
+INSERT INTO totals (* EXCEPT(ingested_at))
+SELECT * EXCEPT ingested_at REPLACE (version + 4 AS version, spend_micros + 1 AS spend_micros)
 FROM totals FINAL WHERE total_id = {total:String}
 """
 
