@@ -14,7 +14,7 @@ from typing import Any
 from connectors.kafka import admin
 from connectors.lag import end_offsets
 from schemas.topics import RAW_EVENTS, TOTALS
-from tests.bench.increments import broker, expected_days, produce, published_days
+from tests.bench.increments import broker, expected_days, good_events, produce, published_days
 from tests.bench.process_cpu import tree_cpu_s
 from tests.bench.programs import prepare, until_counted, worker
 from tests.bench.result import Result
@@ -30,7 +30,7 @@ def one_run(workers: int, count: int, campaigns: int) -> dict[str, Any]:
         for one in running:
             one.until("joined", lambda one=one: one.restored_s() is not None, JOIN_S)  # type: ignore[misc]
         before = [tree_cpu_s(one.pid) for one in running]
-        produce(settings, count, campaigns)
+        produce(settings, count, campaigns, good_events)
         until_counted(settings, running[0])
         spent = [round(tree_cpu_s(one.pid) - start_s, 2) for one, start_s in zip(running, before, strict=True)]
         client = admin(settings)
