@@ -1,12 +1,14 @@
 """The shape of a counted row, in memory and in the changelog, and what is known of its campaign."""
 
+from sys import intern
 from typing import Any
 
+from schemas.measures import ZERO
 from schemas.window import Window
 
 DAY_MS = 86_400_000
 
-# row = [order, as_of_ms, revision, flags, end_ms, *measures in the order of schemas.measures]
+# row = [order, as_of_ms, revision, flags, end_ms, *measures in the order of schemas.measures as far as one is not 0]
 ORDER, AS_OF, REVISION, FLAGS, END, MEASURES_AT = range(6)
 FINAL = 1  # the window's time is over
 CORRECTED = 2  # changed since it became final, and not yet published so
@@ -22,6 +24,11 @@ HORIZON_MS: dict[str, int] = {
     Window.HOUR: 35 * DAY_MS,
     Window.DAY: 400 * DAY_MS,
 }
+
+
+def measures_in(row: Row) -> list[int]:
+    """All of them, whatever the length of the row."""
+    return [*row[MEASURES_AT:], *ZERO[len(row) - MEASURES_AT :]]
 
 
 def row_key(key: RowKey) -> bytes:
@@ -40,7 +47,8 @@ class Campaign:
 
     def __init__(self, key: str, *, zone: str, currency: str) -> None:
         self.key, self.zone, self.currency = key, zone, currency
-        self.platform, self.account_id, self.campaign_id = key.split(":", 2)
+        platform, account_id, self.campaign_id = key.split(":", 2)
+        self.platform, self.account_id = intern(platform), intern(account_id)  # many campaigns share them
 
     def is_of(self, platform: str, account_id: str, campaign_id: str) -> bool:
         return campaign_id == self.campaign_id and account_id == self.account_id and platform == self.platform

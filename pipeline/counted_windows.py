@@ -22,6 +22,7 @@ from pipeline.counted_rows import (
     Campaign,
     Row,
     RowKey,
+    measures_in,
     row_key,
 )
 from pipeline.expiry import Expiry
@@ -70,6 +71,7 @@ class CountedWindows:
         self._changed: dict[int, Target] = {}
         self._corrected: dict[RowKey, None] = {}
         self._given_up: list[RowKey] = []
+        self._instants: dict[int, int] = {}  # one object for each, however many rows begin or end then
 
     def restore(self, key: RowKey, row: list[Any]) -> None:
         self.rows[key] = row
@@ -91,7 +93,7 @@ class CountedWindows:
         added = [(index, n) for index, n in enumerate(measures, MEASURES_AT) if n]
         guarded = offset <= self.guard_to
         changed, dirty = self._changed, self._dirty
-        for target in pane.targets or self._look_for_targets(pane):
+        for target in pane.targets or self._targets_of(pane):
             row = target[1]
             if order > row[ORDER]:  # panes of one batch come in any order
                 row[ORDER] = order
@@ -99,8 +101,11 @@ class CountedWindows:
                 continue  # read again after a restart: this row was further than the others
             if as_of_ms > row[AS_OF]:
                 row[AS_OF] = as_of_ms
-            for index, n in added:
-                row[index] += n
+            try:
+                for index, n in added:
+                    row[index] += n
+            except IndexError:
+                self._lengthen(row, added)
             name = id(row)
             changed[name] = target
             if row[FLAGS] & FINAL:
@@ -109,8 +114,26 @@ class CountedWindows:
             else:
                 dirty[name] = target
 
+    def _lengthen(self, row: Row, added: Sequence[tuple[int, int]]) -> None:
+        """A measure of this row is met for the first time: `added` was applied up to it, and is applied on from it."""
+        missing = len(row)
+        row.extend([0] * (added[-1][0] + 1 - missing))
+        for index, n in added:
+            if index >= missing:
+                row[index] += n
+
+    def _targets_of(self, pane: Pane) -> list[Target]:
+        """The rows of a pane; none of them is given up while its minute is not over, so that it may keep them.
+
+        It does from the second time on: of a million campaigns most are seen once a minute.
+        """
+        found = self._look_for_targets(pane)
+        if pane.was_folded:
+            pane.targets = found
+        pane.was_folded = True
+        return found
+
     def _look_for_targets(self, pane: Pane) -> list[Target]:
-        """The rows of a pane; none of them is given up while its minute is not over, so that it may keep them."""
         campaign, ad_id, minute_ms = pane.campaign, pane.ad_id or "", pane.minute_ms
         key, zone = campaign.key, campaign.zone
         hour_ms, hour_end_ms = zones.hour_at(zone, minute_ms)
@@ -122,11 +145,12 @@ class CountedWindows:
                 ((key, "", MINUTE, minute_ms), minute_ms + MINUTE_MS),
                 ((key, "", FIVE_MINUTES, five_ms), five_ms + FIVE_MINUTES_MS),
             ]
-        pane.targets = found = []
+        found = []
         for target, end_ms in wanted:
             row = self.rows.get(target)
             if row is None:
-                row = self._new_row(target, end_ms)
+                same = self._instants.setdefault
+                row = self._new_row((*target[:3], same(target[3], target[3])), same(end_ms, end_ms))
             if row is not None:
                 found.append((target, row))
         return found
@@ -136,7 +160,7 @@ class CountedWindows:
         if self.expiry.is_forgotten(key[2], key[3]):
             return None
         over = end_ms + GRACE_MS <= self.clock_ms
-        row = self.rows[key] = [0, 0, 0, FINAL if over else 0, end_ms, *ZERO]
+        row = self.rows[key] = [0, 0, 0, FINAL if over else 0, end_ms]
         self.expiry.watch(key, max(end_ms, self.clock_ms) + self._horizon_ms[key[2]])
         if not over:
             self._wait_for_end(key, end_ms)
@@ -159,6 +183,7 @@ class CountedWindows:
     def cross(self, clock_ms: int, offset: int) -> None:
         """The clock comes to `clock_ms` with the record at `offset`, which is not counted yet."""
         self.clock_ms = clock_ms
+        self._instants.clear()
         while self._ends and self._ends[0] + GRACE_MS <= clock_ms:
             for key in self._open.pop(heappop(self._ends)):
                 row = self.rows.get(key)
@@ -204,13 +229,13 @@ class CountedWindows:
     def _total(self, key: RowKey, row: list[Any], *, settled: bool) -> TotalOut:
         campaign_key, ad_id, window, start_ms = key
         campaign = self._campaign_of(campaign_key)
-        order, as_of_ms, measures = row[ORDER], row[AS_OF], row[MEASURES_AT:]
+        order, as_of_ms, measures = row[ORDER], row[AS_OF], measures_in(row)
         for sibling in self.siblings:
             partial = sibling.rows.get(key)
             if partial is not None:
                 order += partial[ORDER] - order_of(self._generation, -1)
                 as_of_ms = max(as_of_ms, partial[AS_OF])
-                measures = [a + b for a, b in zip(measures, partial[MEASURES_AT:], strict=True)]
+                measures = [a + b for a, b in zip(measures, measures_in(partial), strict=True)]
         is_final = bool(row[FLAGS] & FINAL)
         return total_out(
             1,
@@ -244,7 +269,7 @@ class CountedWindows:
         before, self.outputs = self.outputs, []
         for key, row in self.rows.items():
             known = published.rows.get(key)
-            if known is None or known[END:] != row[END:] or (known[FLAGS] ^ row[FLAGS]) & FINAL:
+            if known is None or _figures(known) != _figures(row) or (known[FLAGS] ^ row[FLAGS]) & FINAL:
                 self._publish(key, row)
         for key, known in published.rows.items():
             if key not in self.rows and not self.expiry.is_forgotten(key[2], key[3]):
@@ -275,3 +300,7 @@ class CountedWindows:
         given_up, self._given_up = self._given_up, []
         self.expired_changed = False
         return [(row_key(key), None) for key in given_up]
+
+
+def _figures(row: Row) -> tuple[int, list[int]]:
+    return row[END], measures_in(row)

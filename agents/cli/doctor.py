@@ -205,7 +205,7 @@ def _counting(_: Place) -> tuple[Result, str]:
         return Result.OK, "what is touched for every event runs in C"
     return (
         Result.NOT_NEEDED,
-        "in Python, several times slower; for C, install a C compiler and run `make clean install`",
+        "in Python, several times slower; for C, install a compiler and run `make clean install`",
     )
 
 

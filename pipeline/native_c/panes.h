@@ -14,6 +14,7 @@ typedef struct {
     Text ad; /* in the Pane's ad_id; size -1 for the campaign as a whole */
     uint64_t hash;
     int64_t minute_ms, offset, timestamp_ms, measures[MEASURES]; /* offset -1: nothing since the last drain */
+    uint32_t drained; /* the drain it was last touched before */
     int32_t whole; /* the entry of the campaign as a whole, -1 in that one itself */
 } Entry;
 
@@ -31,8 +32,10 @@ typedef struct {
     int32_t touched_count, touched_room;
     long long counted, repeated, oldest_ms;
     int64_t first_ms; /* the earliest minute of all entries */
+    uint32_t drains;
 } Panes;
 
+enum { MANY_ENTRIES = 1 << 16 };
 static PyObject *s_offset, *s_timestamp, *s_key, *s_value, *s_hour, *s_names, *s_ad_id;
 static PyObject *s_strings[5];
 
@@ -404,6 +407,7 @@ static int drain_into(Panes *self, PyObject *list) {
     for (int32_t i = 0; i < self->touched_count; i++) {
         Entry *entry = &self->entries[self->touched[i]];
         entry->offset = -1;
+        entry->drained = self->drains;
         entry->timestamp_ms = 0;
         memset(entry->measures, 0, sizeof entry->measures);
     }
@@ -412,15 +416,17 @@ static int drain_into(Panes *self, PyObject *list) {
     return 0;
 }
 
-/* Entries of minutes that are over go; an ad and its campaign have the same minute, so they go or stay together. */
+/* Entries of minutes that are over go, and where there are very many those that rested since the drain before. An event
+ * of an ad touches its campaign as well, so the entry of a campaign stays as long as one of an ad does. */
 static int forget_over(Panes *self, int64_t over_ms) {
-    if (self->first_ms + MINUTE_MS > over_ms) return 0;
+    int many = self->entry_count > MANY_ENTRIES;
+    if (self->first_ms + MINUTE_MS > over_ms && !many) return 0;
     self->first_ms = NEVER;
     int32_t kept = 0, *moved = PyMem_RawMalloc(((size_t)self->entry_count + 1) * sizeof *moved);
     if (!moved) return PyErr_NoMemory(), -1;
     for (int32_t number = 0; number < self->entry_count; number++) {
         Entry *entry = &self->entries[number];
-        if (entry->minute_ms + MINUTE_MS <= over_ms) {
+        if (entry->minute_ms + MINUTE_MS <= over_ms || (many && entry->drained != self->drains)) {
             Py_CLEAR(entry->pane);
             continue;
         }
@@ -442,6 +448,7 @@ static PyObject *Panes_drain(Panes *self, PyObject *args) {
     long long over_ms;
     if (!PyArg_ParseTuple(args, "L", &over_ms)) return NULL;
     PyObject *list = PyList_New(0);
+    self->drains++;
     if (!list || drain_into(self, list) < 0 || forget_over(self, over_ms) < 0) {
         Py_XDECREF(list);
         return NULL;
