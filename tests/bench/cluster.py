@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from connectors.lag import committed_offsets, end_offsets
 
 PARTITIONS = 4
 ADMIN_S = 30.0
+# What a broker and the client say of a topic that was made a moment ago and has not come to them yet.
+UNKNOWN = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 
 
 @dataclass
@@ -63,7 +65,16 @@ def wait_for_leaders(admin: AdminClient, names: Sequence[str], partitions: int) 
     librdkafka 2.16 ends the process (segmentation fault) when it produces or fetches in the moment between a
     topic's creation and that: the broker then names -1 as the leader.
     """
-    end_offsets(admin, names, partitions)  # asks again until the leaders answer
+    deadline = time.monotonic() + ADMIN_S
+    while True:
+        try:
+            end_offsets(admin, names, partitions)
+        except KafkaException as failure:
+            if failure.args[0].code() not in UNKNOWN or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def wait_for_groups(bootstrap: str, topic: str) -> None:
