@@ -15,7 +15,9 @@ from connectors.lag import committed_offsets, end_offsets
 PARTITIONS = 4
 ADMIN_S = 30.0
 # What a broker and the client say of a topic that was made a moment ago and has not come to them yet.
-UNKNOWN = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+UNKNOWN = frozenset(
+    {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError._NOENT}
+)
 
 
 @dataclass
