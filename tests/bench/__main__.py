@@ -15,6 +15,7 @@ from tests.bench.comparison import Comparison, as_text, chosen
 from tests.bench.table import notes, table
 
 ROUNDS, QUICK_ROUNDS = 3, 1
+CAMPAIGNS = 1_000
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
         say=lambda line: console.print(line, style="dim", markup=False, highlight=False),
     )
     found = comparison.measure()
-    found["command"] = " ".join(["pulse bench", *sys.argv[1:]])
+    found["command"] = _command(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     moment = datetime.now(UTC)
     path = arguments.out / f"comparison-{moment:%Y%m%d-%H%M%S}.json"
@@ -48,6 +49,16 @@ def main() -> None:
         sys.stdout.write(json.dumps(found) + "\n")
     if any(system["void"] for system in found["systems"]):
         raise SystemExit(1)
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """What measures the same again; where the artefact went is nobody else's business."""
+    parts = ["python -m tests.bench" if arguments.campaigns != CAMPAIGNS else "pulse bench"]
+    parts += ["--quick" if arguments.quick else ""]
+    parts += [f"--rounds {arguments.rounds}" if arguments.rounds else ""]
+    parts += [f"--only {arguments.only}" if arguments.only else ""]
+    parts += [f"--campaigns {arguments.campaigns}" if arguments.campaigns != CAMPAIGNS else ""]
+    return " ".join(filter(None, parts))
 
 
 def _plot(found: dict[str, object], path: Path) -> Path | None:
@@ -67,7 +78,7 @@ def _arguments() -> argparse.Namespace:
         "--rounds", type=int, default=0, help=f"every system so many times ({ROUNDS}; quick {QUICK_ROUNDS})"
     )
     parser.add_argument("--only", default="", help="these systems, separated by commas")
-    parser.add_argument("--campaigns", type=int, default=1_000, help="over so many campaigns (1,000)")
+    parser.add_argument("--campaigns", type=int, default=CAMPAIGNS, help=f"over so many campaigns ({CAMPAIGNS:,})")
     parser.add_argument("--out", type=Path, default=Path(".pulse/bench"), help="folder of the artefact (.pulse/bench)")
     parser.add_argument("--json", action="store_true", help="the whole artefact on stdout")
     return parser.parse_args()

@@ -26,16 +26,17 @@ def main() -> None:
     arguments = parser.parse_args()
     seconds, warm_s = (8.0, 8.0) if arguments.quick else (arguments.seconds, arguments.warm)
     values: dict[str, float | None] = {}
-    runs = []
+    runs, is_void = [], False
     for per_s, label in ((0, "at_rest"), (arguments.per_s, "at_load")):
         seen = steady(per_s=per_s, warm_s=warm_s, seconds=seconds)
+        is_void |= seen.is_void
         runs.append({"per_s": per_s, **seen.as_run()})
         sys.stderr.write(f"{runs[-1]}\n")
         values[f"worker_cores_{label}"] = seen.cores[WORKER]
         values[f"sink_cores_{label}"] = seen.cores[SINK]
         if per_s:
             values |= {name: value for name, value in seen.percentiles_ms().items() if name in ASKED}
-    Result("idle", values, ASKED, runs, quick=arguments.quick).write(as_json=arguments.json)
+    Result("idle", values, ASKED, runs, quick=arguments.quick or is_void).write(as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "virtual": " hypervisor" in cpu,
         "memory_gib": round(int(memory[1]) / (1 << 20)) if memory else None,
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "load_at_start": os.getloadavg()[0],
     }
 

@@ -44,7 +44,9 @@ class Program:
         deadline = time.monotonic() + limit_s
         while not condition():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{what}: not within {limit_s:g} s\n{self.log.read_text(errors='replace')[-3000:]}")
+                raise SystemExit(
+                    f"{what}: it ended, or not within {limit_s:g} s\n{self.log.read_text(errors='replace')[-3000:]}"
+                )
             time.sleep(POLL_S)
 
 

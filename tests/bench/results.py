@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.bench.comparison import as_text
 from tests.bench.plot import plot
-from tests.bench.table import markdown, notes, short_markdown
+from tests.bench.table import markdown, notes, rounds_of, short_markdown
 
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parents[1]
@@ -52,7 +52,7 @@ def results_part(found: Mapping[str, Any]) -> str:
     """Table, what differs, and everything needed to repeat it."""
     machine, mood = found["machine"], found["calibration_ms"]
     ran = (
-        f"`{found['command']}`, {found['day']}, {found['rounds']} rounds in turns, {found['took_s'] // 60} minutes. "
+        f"`{found['command']}`, {found['day']}, {rounds_of(found)} in turns, {found['took_s'] // 60} minutes. "
         f"Machine: {machine['cpu']}, {machine['cores']} cores{' (virtual)' if machine['virtual'] else ''}, "
         f"{machine['memory_gib']} GiB, {machine['system']}, {found['versions']['java']}, "
         f"Python {found['versions']['python']}. The broker shares the cores; its time does not count."

@@ -1,6 +1,7 @@
 """A whole system under a steady load, for the measurements that look at it: how late what is, what costs how much."""
 
 import multiprocessing
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from tests.bench.result import percentile
 from tests.system import System, system
 
 AHEAD_S = 4.0  # for the helpers to start before the first event is due
+LATEST_S = 0.1  # a sender later than that measures the machine, not the system
 PARTS = ("worker-1", "sink")
 
 
@@ -36,6 +38,10 @@ class Seen:
                 value = percentile(values, share / 100)
                 found[f"{what}_p{share}_ms"] = None if value is None else round(value * 1000, 1)
         return found
+
+    @property
+    def is_void(self) -> bool:
+        return self.sender_late_s > LATEST_S
 
     def as_run(self) -> dict[str, Any]:
         return {
@@ -80,6 +86,8 @@ def _watch(running: System, per_s: int, warm_s: float, seconds: float, *, with_s
         if table is not None:
             found["row"] = table.result()
         late_s = 0.0 if sending is None else sending.result()
+    if late_s > LATEST_S:
+        sys.stderr.write(f"void: an event was sent {late_s:.2f} s after it was due; the machine is busy with else\n")
     return Seen(
         {what: _measured(values, measured_s, schedule.end_s) for what, values in found.items()},
         {part: round((after[part] - before[part]) / seconds, 3) for part in before},

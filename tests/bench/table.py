@@ -27,8 +27,12 @@ def markdown(found: Mapping[str, Any]) -> str:
 def caption(found: Mapping[str, Any]) -> str:
     return (
         f"CPU of the whole process tree, {found['campaigns']:,} campaigns, {found['partitions']} partitions, "
-        f"{found['rounds']} rounds, {found['day']}"
+        f"{rounds_of(found)}, {found['day']}"
     )
+
+
+def rounds_of(found: Mapping[str, Any]) -> str:
+    return "1 round" if found["rounds"] == 1 else f"{found['rounds']} rounds"
 
 
 def rows(systems: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
