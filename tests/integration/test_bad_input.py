@@ -141,6 +141,21 @@ def test_an_unknown_currency_is_counted_in_itself(page: Page) -> None:
     assert found == [{"currency": "XQZ", "spend_micros": 1_000_000}]
 
 
+@pytest.mark.parametrize(
+    ("key", "spend_micros"), [("meta:1:9", 1_000_000), (f"google_ads:{ACCOUNT}:700001", 6_000_000)]
+)
+def test_a_record_of_an_unknown_campaign_is_kept_counted_and_told(page: Page, key: str, spend_micros: int) -> None:
+    sql = page.live.running.sql
+    assert sql("SELECT count() AS kept FROM raw_records FINAL WHERE key = {k:String}", k=key)[0]["kept"] > 0
+    counted = sql("SELECT spend_micros FROM totals FINAL WHERE campaign_key = {k:String} AND window = '1d'", k=key)
+    assert counted == [{"spend_micros": spend_micros}]
+    assert page.live.metric("worker", "pulse_unknown_campaigns_total", stage="aggregate") >= 3
+    for topic in (RAW_EVENTS, RAW_GOOGLE_ADS):
+        assert f'"topic":"{topic}","campaigns":1,"event":"records of unknown campaigns"' in page.live.running.log(
+            "worker"
+        )
+
+
 # -- the intake ----------------------------------------------------------------------------------------------------
 
 
