@@ -7,11 +7,13 @@ import faust
 from faust.types import TP
 
 from agents.broker_watch import watch_broker
+from agents.no_tables import NoTables
 from agents.shell import Shell, die
 from agents.transport import CoalescingApp, coalesce
 from connectors import telemetry
 from connectors.clock import Clock
 from connectors.kafka import start_producer
+from connectors.setting_sections import WorkerSettings
 from connectors.settings import Settings
 
 REPORT_S = 5.0
@@ -40,6 +42,7 @@ def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
+        TableManager=NoTables,
         table_standby_replicas=1,  # keeps Faust's assignor: equal partition numbers of all topics go to one worker
         consumer_auto_offset_reset="earliest",
         broker_max_poll_records=None,
@@ -53,12 +56,12 @@ def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
         consumer_group_instance_id=worker.instance or None,  # a stable name per slot: a restart rejoins at once
     )
     for topic in shell.stages:
-        _attach(app, shell, topic, settings.worker.flush_s)
+        _attach(app, shell, topic, settings.worker)
     _hook(app, shell, clock)
     return app
 
 
-def _attach(app: faust.App, shell: Shell, topic: str, flush_s: float) -> None:
+def _attach(app: faust.App, shell: Shell, topic: str, settings: WorkerSettings) -> None:
     source = app.topic(topic, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=None)
 
     async def count(stream: Any) -> None:
@@ -70,7 +73,7 @@ def _attach(app: faust.App, shell: Shell, topic: str, flush_s: float) -> None:
                 die(f"counting {topic} failed: {error!r}")
 
     async def flush() -> None:
-        await shell.keep_flushing(topic, flush_s)
+        await shell.keep_flushing(topic, settings.publish_s, settings.flush_s)
 
     app.agent(source, name=f"count_{topic}")(count)
     app.task(flush)

@@ -25,6 +25,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 
 MAX_RECORDS = 20_000
+FETCH_MIN_BYTES, FETCH_WAIT_MS = 64 << 10, 15
 COALESCED: set[str] = set()
 NEVER = 2**63
 
@@ -185,6 +186,18 @@ class CoalescingConsumer(driver.Consumer):  # type: ignore[misc]
         acked[:] = [offset for offset in acked if offset > waiting]
         self._acked_index[tp].difference_update(done)
         return int(max(done)) + 1
+
+    def _new_consumer_thread(self) -> Any:
+        return PatientThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class PatientThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Lets the broker gather a little: at low rates a fetch for every few records costs more than counting them."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = FETCH_MIN_BYTES, FETCH_WAIT_MS
+        return consumer
 
 
 class CoalescingTransport(driver.Transport):  # type: ignore[misc]

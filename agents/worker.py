@@ -1,19 +1,22 @@
 """One worker process: joins the group, restores what it is given, counts and judges until told to stop."""
 
 import asyncio
+import gc
 import signal
 import sys
 
 import faust
 
 from agents.app import build_app
-from agents.failpoints import failpoints
 from agents.shell import Shell
 from agents.stages import build_stages
 from connectors import telemetry
 from connectors.clock import Clock
+from connectors.failpoints import failpoints
 from connectors.kafka import consumer_config, topic_ids
 from connectors.settings import Settings
+
+COLLECTIONS = (100_000, 50, 100)
 
 
 def run_worker(settings: Settings, clock: Clock) -> int:
@@ -28,6 +31,8 @@ def run_worker(settings: Settings, clock: Clock) -> int:
         partitions=settings.partitions,
         reach=failpoints(settings.worker.failpoints),
     )
+    # Rows live long and form no cycles; to look through them as often as new ones come is a third of the work.
+    gc.set_threshold(*COLLECTIONS)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     telemetry.health.expect("restored", "waiting for partitions")

@@ -46,6 +46,9 @@ def committed_offsets(
     """(topic, partition) -> committed offset, 0 where the group has committed nothing."""
     wanted = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
     request = [ConsumerGroupTopicPartitions(group, wanted)]
+    # librdkafka ends the whole process (a null pointer) when the answer to the question for offsets is "not
+    # coordinator", which a broker gives for a moment after its start; to this question it may say so.
+    _answered(lambda: admin.describe_consumer_groups([group], request_timeout=REQUEST_S)[group].result(REQUEST_S))
     answer = _answered(
         lambda: admin.list_consumer_group_offsets(request, request_timeout=REQUEST_S)[group].result(REQUEST_S)
     )

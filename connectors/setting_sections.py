@@ -157,7 +157,8 @@ class WorkerSettings(Section):
     instance: str = Field(
         default="", description="Stable name of this worker's slot, so that a restart rejoins at once; empty for none."
     )
-    flush_s: Seconds = Field(default=0.1, description="How often totals and state are written.")
+    publish_s: Seconds = Field(default=0.025, description="How often totals and alerts are published.")
+    flush_s: Seconds = Field(default=1.0, description="How often state is written and records are acknowledged.")
     session_s: Annotated[float, Field(ge=1, le=300)] = Field(
         default=10.0, description="Silence after which the group gives a worker's partitions to the others."
     )
@@ -173,4 +174,5 @@ class WorkerSettings(Section):
 class SinkSettings(Section):
     flush_s: Seconds = Field(default=1.0, description="Longest time a record waits for its block.")
     block_rows: int = Field(default=50_000, ge=1, le=1_000_000, description="Largest block of one insert.")
+    failpoints: str = Field(default="", description="Ends the process at a named place; only tests set it.")
     http_port: Port = Field(default=0, description=HEALTH_PORT)

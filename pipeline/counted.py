@@ -21,13 +21,13 @@ from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason, Stage
 from pipeline.counted_panes import MINUTE_MS, Pane
 from pipeline.counted_rows import DAY_MS, HORIZON_MS, Campaign, read_key
-from pipeline.counted_windows import DAY, GRACE_MS, CountedWindows, Output
+from pipeline.counted_windows import DAY, GRACE_MS, CountedWindows
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.events import MAX_AHEAD_MS, MIN_AT_MS, measures_of
 from pipeline.per_record import BUILT, counters
-from pipeline.state import SourceRecord, Taken
+from pipeline.state import Output, SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
 from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
@@ -247,10 +247,13 @@ class CountedState:
         """The time this partition has come to, by its own records."""
         return self.windows.clock_ms
 
-    def take(self) -> Taken:
+    def publish(self) -> list[Output]:
         self._fold_panes(self.clock_ms)
+        return self.windows.take_outputs()
+
+    def take(self) -> Taken:
+        outputs = self.publish()
         windows, order = self.windows, order_of(self.generation, self._upto)
-        outputs = windows.take_outputs()
         rows: list[tuple[bytes, list[Any] | None]] = []
         # What rows rest on comes before them, in case only the beginning of this is written.
         for name in self._campaigns_changed:

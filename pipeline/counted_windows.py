@@ -25,6 +25,7 @@ from pipeline.counted_rows import (
     row_key,
 )
 from pipeline.expiry import Expiry
+from pipeline.state import Output
 from pipeline.total_codec import TotalOut, encode_total, total_id, total_out
 from pipeline.versions import offset_of, order_of, version_of
 from schemas.measures import ZERO
@@ -34,7 +35,6 @@ from schemas.window import Basis, Level, Window
 GRACE_MS = 2_000  # events of one moment arrive over many connections; two seconds late is not late
 FIVE_MINUTES_MS = 300_000
 COUNTED, MINUTE, FIVE_MINUTES, HOUR, DAY = str(Basis.COUNTED), *map(str, Window)
-Output = tuple[str, bytes | None, bytes]
 Target = tuple[RowKey, Row]
 
 

@@ -7,7 +7,7 @@ State of one partition of a report topic, a pure function of the prefix of that 
 - Every change is published at once and in order, never gathered: the judge sees each revision.
 - Older revisions than what a completed read has shown are dropped, whether or not that read changed the row.
 - "Now" is `fetched_at_ms` of the records. Reports are read at the grain the platform offers; nothing finer is made up.
-- Most rows of a read are as they were: those are known by their bytes (`reported_standing`).
+- Most rows of a read are as they were: those are known by their bytes (`reported_frames`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,10 +17,11 @@ from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason
 from pipeline.errors import BadRecord
 from pipeline.expiry import Expiry
-from pipeline.normalize.google_ads import normalize, read_behind
-from pipeline.normalize.google_ads_head import NOTHING, Head, head_of
+from pipeline.normalize.google_ads import normalize, read_behind, read_figures
+from pipeline.normalize.google_ads_head import NOTHING, Head, Parts, head_of, parts_of
 from pipeline.reported_campaigns import ReportedCampaigns
-from pipeline.reported_hand_over import HandOver, Output
+from pipeline.reported_frames import Frames, frame_of
+from pipeline.reported_hand_over import HandOver
 from pipeline.reported_reads import CompletedReads
 from pipeline.reported_rows import (
     CAMPAIGN_PREFIX,
@@ -32,12 +33,14 @@ from pipeline.reported_rows import (
     FINAL,
     FLAGS,
     HORIZON_MS,
-    MARK,
+    KEY,
     NAME,
+    NAMED,
     ORDER,
     READ_PREFIX,
     REVISION,
     SAME_UNTIL,
+    SEEN,
     SETTLED,
     ZONE,
     ProjectOf,
@@ -46,8 +49,7 @@ from pipeline.reported_rows import (
     read_key,
     restored,
 )
-from pipeline.reported_standing import NO_MARK, Standing, mark_of
-from pipeline.state import SourceRecord, Taken
+from pipeline.state import Output, SourceRecord, Taken
 from pipeline.tallies import EMITTED, Tallies
 from pipeline.versions import order_of
 from schemas.facts import Entity, ReportComplete, Snapshot
@@ -76,7 +78,7 @@ class ReportedState:
         self.generation = generation
         self._horizon_ms = horizon_ms
         self.rows: dict[RowKey, list[Any]] = {}
-        self._standing = Standing()
+        self._frames = Frames()
         self._campaigns = ReportedCampaigns(project_of)
         self._days: dict[str, set[RowKey]] = {}  # campaign key -> its campaign-day rows
         self._reads = CompletedReads()
@@ -103,7 +105,7 @@ class ReportedState:
                 self._expiry.restore(row[1])
             else:
                 name = read_key(key)
-                self.rows[name] = restored(row)
+                self.rows[name] = restored(name, row)
                 self._index(name, row)
 
     def _index(self, key: RowKey, row: list[Any]) -> None:
@@ -121,7 +123,7 @@ class ReportedState:
         if records and records[-1].offset <= self.counted_to:
             self._tallies.add("dropped", DropReason.REPLAYED, len(records))
             return
-        standing, unchanged = self._standing.rows, 0
+        framed, unchanged = self._frames.rows, 0
         head, prefix, fetched_at_ms = None, NOTHING, STALE_MS
         for record in records:
             if record.offset <= self.counted_to:
@@ -136,16 +138,18 @@ class ReportedState:
                 head = head_of(value)
                 prefix = NOTHING if head is None else head.prefix
                 fetched_at_ms = STALE_MS if head is None else self._fresh(head)
-            mark = NO_MARK
-            if head is not None:
-                mark = mark_of(head.place, record.key, value[head.size :])
-                row = standing.get(mark)
+            parts, frame = None, 0
+            if head is not None and (parts := parts_of(head, value)) is not None:
+                frame = frame_of(head, record.key, parts)
+                row = framed.get(frame)
                 if row is not None and row[FETCHED_AT] <= fetched_at_ms < row[SAME_UNTIL]:
-                    # The newest word on the row is newer now; nothing to publish or to keep.
-                    row[FETCHED_AT] = fetched_at_ms
-                    unchanged += 1
-                    continue
-            if not self._count_one(record, value, head, mark):
+                    if row[SEEN] == hash(parts[1]):
+                        row[FETCHED_AT] = fetched_at_ms
+                        unchanged += 1
+                        continue
+                    if row[NAMED] and self._revise(row, record.offset, fetched_at_ms, parts[1]):
+                        continue
+            if not self._count_one(record, value, head, parts, frame):
                 head, prefix = None, NOTHING  # a read that has just completed may be newer than this run
         if unchanged:
             self._tallies.add("dropped", DropReason.UNCHANGED, unchanged)
@@ -155,17 +159,35 @@ class ReportedState:
         at_ms = head.fetched_at_ms
         return at_ms if at_ms >= self._reads.newest_ms(head.place) else STALE_MS
 
-    def _count_one(self, record: SourceRecord, value: bytes, head: Head | None, mark: int) -> bool:
+    def _revise(self, row: list[Any], offset: int, fetched_at_ms: int, figures: bytes) -> bool:
+        """Other figures for a row of which nothing else has changed; False if they are not plain."""
+        measures = read_figures(figures)
+        if measures is None:
+            return False
+        row[SEEN] = hash(figures)
+        if measures == row[FIGURES]:
+            self._keep(row, fetched_at_ms)
+        else:
+            self._change(row, order_of(self.generation, offset), fetched_at_ms, measures)
+        return True
+
+    def _count_one(
+        self, record: SourceRecord, value: bytes, head: Head | None, parts: Parts | None, frame: int
+    ) -> bool:
         """False for a record that is not about one row."""
         try:
             fact: Snapshot | Entity | ReportComplete | None = None if head is None else read_behind(head, value)
             if fact is None:
-                fact, mark = normalize(value), NO_MARK
+                fact, parts = normalize(value), None
             if isinstance(fact, Snapshot):
                 self._check_key(record, fact.campaign_key)
                 row = self._replace(record, fact)
-                if row is not None:
-                    self._standing.put(row, mark, fact.same_until_ms)
+                if row is not None and parts is None:
+                    self._frames.drop(row)
+                elif row is not None and parts is not None:
+                    names = [fact.zone, fact.currency, fact.campaign_name]
+                    named = row[ZONE : NAME + 1] == names
+                    self._frames.put(row, frame, parts, fact.same_until_ms, named=named)
                 return True
             if isinstance(fact, Entity):
                 self._check_key(record, key_of(fact.platform, fact.account_id, fact.campaign_id))
@@ -200,19 +222,25 @@ class ReportedState:
                 return None
             row = self._begin(key, fact)
         elif fact.measures == row[FIGURES] and flags | row[FLAGS] == row[FLAGS]:
-            # `_reads` outlive a restart.
-            row[FETCHED_AT] = fact.fetched_at_ms
-            self._tallies.add("dropped", DropReason.UNCHANGED)
+            self._keep(row, fact.fetched_at_ms)
             return row
-        row[ORDER] = order
-        row[FETCHED_AT] = fact.fetched_at_ms
-        row[REVISION] += 1
         row[FLAGS] |= flags
         row[ZONE], row[CURRENCY], row[NAME] = fact.zone, fact.currency, fact.campaign_name
-        row[FIGURES] = fact.measures
-        self._tallies.counts[EMITTED] += 1
-        self._publish(key, row)
+        self._change(row, order, fact.fetched_at_ms, fact.measures)
         return row
+
+    def _keep(self, row: list[Any], fetched_at_ms: int) -> None:
+        """The newest word on the row is newer now; nothing to publish or to keep, for `_reads` outlive a restart."""
+        row[FETCHED_AT] = fetched_at_ms
+        self._tallies.add("dropped", DropReason.UNCHANGED)
+
+    def _change(self, row: list[Any], order: int, fetched_at_ms: int, measures: tuple[int, ...]) -> None:
+        row[ORDER] = order
+        row[FETCHED_AT] = fetched_at_ms
+        row[REVISION] += 1
+        row[FIGURES] = measures
+        self._tallies.counts[EMITTED] += 1
+        self._publish(row[KEY], row)
 
     def _begin(self, key: RowKey, fact: Snapshot) -> list[Any]:
         if self._expiry.is_forgotten(fact.window, fact.start_ms):
@@ -221,7 +249,7 @@ class ReportedState:
                 "segments.date",
                 "the totals of that day have been given up; `pulse replay --rebuild` counts it again",
             )
-        row = self.rows[key] = new_row(fact.end_ms, fact.fetched_at_ms)
+        row = self.rows[key] = new_row(key, fact.end_ms, fact.fetched_at_ms)
         if fact.window == DAY and not fact.ad_id:
             self._campaigns.put_budget(fact.campaign_key, row)
             # The entity report of a run comes first: a campaign it does not have is none the platform lists.
@@ -266,25 +294,26 @@ class ReportedState:
             return None if row is None else self._due(row)
 
         for key in self._expiry.due(self._clock_ms, due_of):
-            self._standing.drop(self.rows.pop(key))
+            self._frames.drop(self.rows.pop(key))
             self._days.get(key[0], set()).discard(key)
             self._out.gone(key)
             self._expired_changed |= self._expiry.forget(key[3], key[4])
 
     def _publish(self, key: RowKey, row: list[Any]) -> None:
-        self._out.total(key, row, *self._campaigns.name_and_status(key[0]))
+        name, status = self._campaigns.name_and_status(key[0])
+        self._out.total(key, row, name, status)
 
     def differences(self, published: "ReportedState") -> list[Output]:
         """Totals to publish so that readers of `published` hold this (rebuilt) state: what differs, what is gone."""
         before = self._out.take_outputs()
         for key, row in self.rows.items():
             known = published.rows.get(key)
-            if known is None or known[FLAGS:MARK] != row[FLAGS:MARK]:
+            if known is None or known[FLAGS:KEY] != row[FLAGS:KEY]:
                 self._publish(key, row)
         for key, known in published.rows.items():
             if key not in self.rows and not self._expiry.is_forgotten(key[3], key[4]):
                 order = order_of(self.generation, self._upto)
-                self._publish(key, [order, *known[FETCHED_AT:FIGURES], ZERO])
+                self._publish(key, [order, *known[FETCHED_AT:FIGURES], ZERO, key])
         differing, self._out.outputs = self._out.take_outputs(), before
         return differing
 
@@ -298,6 +327,9 @@ class ReportedState:
     def clock_ms(self) -> int:
         """The time this partition has come to, by its own records."""
         return self._clock_ms
+
+    def publish(self) -> list[Output]:
+        return self._out.take_outputs()
 
     def take(self) -> Taken:
         order = order_of(self.generation, self._upto)

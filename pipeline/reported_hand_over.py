@@ -7,32 +7,20 @@ from pipeline.codes import Stage
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.reported_rows import (
-    BUDGET,
-    BUDGET_ID,
-    BUDGET_SHARED,
-    CURRENCY,
-    END,
-    FETCHED_AT,
-    FIGURES,
     FINAL,
-    FLAGS,
-    NAME,
-    ORDER,
-    REVISION,
+    KEY,
     SETTLED,
-    ZONE,
     RowKey,
     kept,
     row_key,
 )
-from pipeline.state import SourceRecord
+from pipeline.state import Output, SourceRecord
 from pipeline.total_codec import CheckpointOut, encode_checkpoint, encode_total, total_id, total_out
 from pipeline.versions import offset_of, version_of
 from schemas.topics import CAMPAIGNS, DEAD_LETTERS, TOTALS
 from schemas.window import Basis, Level
 
 REPORTED, CAMPAIGN, AD = str(Basis.REPORTED), str(Level.CAMPAIGN), str(Level.AD)
-Output = tuple[str, bytes | None, bytes]
 
 
 @lru_cache(1 << 16)
@@ -55,9 +43,9 @@ class HandOver:
     def total(self, key: RowKey, row: list[Any], name: str | None, status: str) -> None:
         """Publish the row as it stands. `name` of its campaign, None: the report's own; `status`, "" if unknown."""
         campaign_key, ad_group_id, ad_id, window, start_ms = key
+        order, as_of_ms, revision, flags, end_ms, zone, currency, own_name, *budget, measures = row[:KEY]
         platform, account_id, campaign_id = _parts(campaign_key)
         identity = total_id(campaign_key, ad_group_id, ad_id, REPORTED, window, start_ms)
-        order, flags = row[ORDER], row[FLAGS]
         is_final, settled = flags & FINAL != 0, flags & SETTLED != 0
         total = total_out(
             1,
@@ -72,23 +60,21 @@ class HandOver:
             REPORTED,
             window,
             start_ms,
-            row[END],
-            row[ZONE],
-            row[CURRENCY],
-            *row[FIGURES],
-            row[FETCHED_AT],
-            row[REVISION],
+            end_ms,
+            zone,
+            currency,
+            *measures,
+            as_of_ms,
+            revision,
             is_final,
             settled,
             version_of(order, settled=settled, is_final=is_final),
             self._topic,
             self._partition,
             offset_of(order),
-            name or row[NAME],
+            name or own_name,
             status,
-            row[BUDGET],
-            row[BUDGET_ID],
-            row[BUDGET_SHARED],
+            *budget,
         )
         self._changed[key] = None
         self.outputs.append((TOTALS, identity.encode(), encode_total(total)))

@@ -10,10 +10,10 @@ DAY_MS = 86_400_000
 HORIZON_MS = 97 * DAY_MS
 
 # row = [order, fetched_at_ms, revision, flags, end_ms, zone, currency, campaign name, daily budget, budget id,
-#        budget shared, measures, mark, same_until_ms]
-# The changelog has the measures one by one and nothing behind them.
+#        budget shared, measures, its key, frame, seen, same_until_ms, named]
+# The changelog has the measures one by one and nothing behind them: the last four are of `reported_frames`.
 ORDER, FETCHED_AT, REVISION, FLAGS, END, ZONE, CURRENCY, NAME, BUDGET, BUDGET_ID, BUDGET_SHARED, FIGURES = range(12)
-MARK, SAME_UNTIL = FIGURES + 1, FIGURES + 2  # of `reported_standing`
+KEY, FRAME, SEEN, SAME_UNTIL, NAMED = range(FIGURES + 1, FIGURES + 6)
 FINAL, SETTLED = 1, 2
 
 CAMPAIGN_PREFIX, READ_PREFIX, EXPIRED = b"\x00campaign|", b"\x00read|", b"\x00expired"
@@ -22,8 +22,8 @@ RowKey = tuple[str, str, str, str, int]  # campaign key, ad group id, ad id, win
 ProjectOf = Callable[[str, str], str]  # (platform, account id) -> project id
 
 
-def new_row(end_ms: int, fetched_at_ms: int) -> list[Any]:
-    return [0, fetched_at_ms, -1, 0, end_ms, "", "", "", None, None, False, ZERO, 0, 0]
+def new_row(key: RowKey, end_ms: int, fetched_at_ms: int) -> list[Any]:
+    return [0, fetched_at_ms, -1, 0, end_ms, "", "", "", None, None, False, ZERO, key, None, 0, 0, False]
 
 
 def kept(row: list[Any]) -> list[Any]:
@@ -31,14 +31,15 @@ def kept(row: list[Any]) -> list[Any]:
     return [*row[:FIGURES], *row[FIGURES]]
 
 
-def restored(row: list[Any]) -> list[Any]:
+def restored(key: RowKey, row: list[Any]) -> list[Any]:
     """The other way; the row is made over in place."""
-    row[FIGURES:] = tuple(row[FIGURES:]), 0, 0
+    row[FIGURES:] = tuple(row[FIGURES:]), key, None, 0, 0, False
     return row
 
 
 def row_key(key: RowKey) -> bytes:
-    return f"{key[0]}|{key[1]}|{key[2]}|{key[3]}|{key[4] // 1000}".encode()
+    campaign, ad_group_id, ad_id, window, start_ms = key
+    return f"{campaign}|{ad_group_id}|{ad_id}|{window}|{start_ms // 1000}".encode()
 
 
 def read_key(key: bytes) -> RowKey:

@@ -45,6 +45,7 @@ _TYPES: dict[str, Any] = {
 class Block:
     """What a range of one partition comes to. `tables`: columns by table, in the order of the table's columns.
 
+    `picks`: table -> (table of `tables`, indexes): rows of that one which this table takes just as they are.
     `rows` counts records that are stored, `skipped` ticks and checkpoints, `refused` records that cannot be a row;
     together they are all records of the range. `newest_ms`: the highest record timestamp in it.
     """
@@ -55,6 +56,7 @@ class Block:
     first_offset: int
     last_offset: int
     tables: dict[str, Columns] = field(default_factory=dict)
+    picks: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
     rows: int = 0
     skipped: int = 0
     refused: list[tuple[SourceRecord, BadRecord]] = field(default_factory=list)
@@ -81,29 +83,60 @@ class Block:
 
 
 def block_of(topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord]) -> Block:
-    """`records`: one or more, in order. Raises nothing for a bad record: it is in `refused`."""
-    block = Block(topic, topic_id, partition, records[0].offset, records[-1].offset)
-    block.newest_ms = instant(max(record.timestamp for record in records))
-    kept: list[SourceRecord] = []
-    read: list[Any] = []
-    decode = None if TABLES_OF[topic] == (RAW_RECORDS,) else _decoder(topic)
-    for record in records:
-        if record.key is None and (record.value is None or topic == TOTALS):
-            block.skipped += 1
-            continue
-        if decode is not None:
-            try:
-                read.append(decode(record))
-            except BadRecord as error:
-                block.refused.append((record, error))
-                continue
-        kept.append(record)
-    block.rows = len(kept)
-    for table in TABLES_OF[topic]:
-        columns = _columns(table, block, kept, read)
-        if columns is not None:
-            block.tables[table.name] = columns
+    """`records`: one or more, in order. Raises nothing for a bad record: it is in `refused`. `picks` stays empty."""
+    block = picked_block_of(topic, topic_id, partition, records)
+    for name, (source, indexes) in block.picks.items():
+        columns = block.tables[source]
+        block.tables[name] = {column: [values[index] for index in indexes] for column, values in columns.items()}
+    block.picks.clear()
     return block
+
+
+def picked_block_of(topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord]) -> Block:
+    """As `block_of`; rows that go into several tables of the same columns are made once, see `Block.picks`."""
+    block = Block(topic, topic_id, partition, records[0].offset, records[-1].offset)
+    block.newest_ms = instant(max([record.timestamp for record in records]))
+    kept: Sequence[SourceRecord] = [
+        record for record in records if not (record.key is None and (record.value is None or topic == TOTALS))
+    ]
+    block.skipped = len(records) - len(kept)
+    read: Sequence[Any] = ()
+    if TABLES_OF[topic] != (RAW_RECORDS,):
+        kept, read = _read(topic, kept, block)
+    block.rows = len(kept)
+    first: Table | None = None
+    for table in TABLES_OF[topic]:
+        indexes = _chosen(table, read, len(kept))
+        if not indexes:
+            continue
+        if first is not None and table.inserted == first.inserted:
+            block.picks[table.name] = (first.name, list(indexes))
+            continue
+        if len(indexes) == len(kept):
+            chosen, values = kept, read
+            first = first or table  # its rows are all rows: indexes of others count in them
+        else:
+            chosen, values = [kept[index] for index in indexes], [read[index] for index in indexes]
+        block.tables[table.name] = {column.name: _values(column, block, chosen, values) for column in table.inserted}
+    return block
+
+
+def _read(topic: str, records: Sequence[SourceRecord], block: Block) -> tuple[Sequence[SourceRecord], Sequence[Any]]:
+    """The records that can be rows, and what they say; the others go to `block.refused`."""
+    decode = _decoder(topic)
+    try:
+        return records, decode.all_of(records)
+    except (BadRecord, msgspec.MsgspecError, UnicodeDecodeError):
+        pass  # one of them is bad: which one, and why?
+    kept, read = [], []
+    for record in records:
+        try:
+            read.append(decode.one(record))
+        except BadRecord as error:
+            block.refused.append((record, error))
+            continue
+        kept.append(record)
+    return kept, read
 
 
 def instant(ms: int) -> int:
@@ -111,19 +144,11 @@ def instant(ms: int) -> int:
     return min(max(ms, 0), MAX_INSTANT_MS)
 
 
-def _columns(table: Table, block: Block, kept: Sequence[SourceRecord], read: Sequence[Any]) -> Columns | None:
-    chosen: Iterable[int] = range(len(kept))
+def _chosen(table: Table, read: Sequence[Any], count: int) -> Sequence[int]:
+    chosen: Sequence[int] = range(count)
     if table.level is not None:
-        chosen = [index for index in chosen if read[index].level == table.level]
-    if table.newest_by:
-        chosen = _newest(table.newest_by, read, chosen)
-    indexes = list(chosen)
-    if not indexes:
-        return None
-    if len(indexes) < len(kept):
-        kept = [kept[index] for index in indexes]
-        read = [read[index] for index in indexes] if read else read
-    return {column.name: _values(column, block, kept, read) for column in table.inserted}
+        chosen = [index for index, message in enumerate(read) if message.level == table.level]
+    return _newest(table.newest_by, read, chosen) if table.newest_by else chosen
 
 
 def _newest(name: str, read: Sequence[Any], indexes: Iterable[int]) -> list[int]:
@@ -175,33 +200,50 @@ def local_day(zone: str, quarter: int) -> int:
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
-@lru_cache
-def _decoder(topic: str) -> Callable[[SourceRecord], Any]:
-    """Reads a record of the topic with every field its tables need, within what the columns hold."""
-    decode: Callable[[bytes], Any] = msgspec.json.Decoder(_shape(topic)).decode
-    encoded = [
-        column.source.removesuffix(BASE64)
-        for table in TABLES_OF[topic]
-        for column in table.inserted
-        if column.source.endswith(BASE64)
-    ]
+class _Decoder:
+    """Reads records of a topic with every field its tables need, within what the columns hold."""
 
-    def read(record: SourceRecord) -> Any:
+    def __init__(self, topic: str) -> None:
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(_shape(topic)).decode
+        self._totals = topic == TOTALS
+        self._encoded = [
+            column.source.removesuffix(BASE64)
+            for table in TABLES_OF[topic]
+            for column in table.inserted
+            if column.source.endswith(BASE64)
+        ]
+
+    def all_of(self, records: Sequence[SourceRecord]) -> list[Any]:
+        """Raises anything when one of them is bad."""
+        if self._encoded:
+            return [self.one(record) for record in records]
+        decode = self._decode
+        messages = [decode(record.value or b"") for record in records]
+        if self._totals:
+            for zone, quarter in {(message.zone, message.start_ms // QUARTER_MS) for message in messages}:
+                local_day(zone, quarter)
+        return messages
+
+    def one(self, record: SourceRecord) -> Any:
+        """Raises BadRecord."""
         if record.value is None:
             raise BadRecord(BadRecordCode.MALFORMED, "", "a record without a value")
         try:
-            message = decode(record.value)
+            message = self._decode(record.value)
         except msgspec.ValidationError as error:
             raise _refusal(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRecord(BadRecordCode.MALFORMED, "", str(error)) from None
-        if topic == TOTALS:
+        if self._totals:
             local_day(message.zone, message.start_ms // QUARTER_MS)
-        for name in encoded:
+        for name in self._encoded:
             _check_base64(name, getattr(message, name))
         return message
 
-    return read
+
+@lru_cache
+def _decoder(topic: str) -> _Decoder:
+    return _Decoder(topic)
 
 
 def _check_base64(name: str, text: str | None) -> None:

@@ -23,16 +23,19 @@ class SourceRecord(Protocol):
     def value(self) -> bytes | None: ...
 
 
+Output = tuple[str, bytes | None, bytes]  # topic, key, value; written to the partition of the state
+
+
 @dataclass(slots=True)
 class Taken:
     """What has changed since the last take.
 
-    `outputs`: (topic, key, value), written to the partition of the state, in this order, before the changelog.
+    `outputs`: what was not published yet, written in this order, before the changelog.
     `rows`: (row key, row), the row as a list whose first element orders its copies (the highest is the
     newest), or None to forget the row. `upto`: the last source offset all of this covers.
     """
 
-    outputs: list[tuple[str, bytes | None, bytes]] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
     rows: list[tuple[bytes, list[Any] | None]] = field(default_factory=list)
     upto: int = -1
 
@@ -45,6 +48,11 @@ class StageState(Protocol):
 
     def count(self, records: Sequence[SourceRecord]) -> None:
         """Apply fetched records in order. A record already in a row changes nothing. Raises nothing for bad input."""
+
+    def publish(self) -> list[Output]:
+        """Hand over only what is to be published, as often as may be. What follows from it is kept with the next take:
+        a crash in between publishes the same once more.
+        """
 
     def take(self) -> Taken:
         """Hand over what is to be published and kept, and start a new round."""

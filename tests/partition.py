@@ -1,6 +1,6 @@
 """A partition in memory: records, a changelog, outputs, and a stage state that may die between any two effects."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -53,8 +53,13 @@ class MemoryPartition:
         self.acked = max(self.acked, taken.upto)
         return True
 
-    def run(self, records: Sequence[Rec], cuts: Sequence[int] = (), deaths: Sequence[int] = ()) -> None:
-        """Deliver all in batches cut at `cuts`; die after `deaths[i]` writes of the i-th flush (-1: live on)."""
+    def run(
+        self, records: Sequence[Rec], cuts: Sequence[int] = (), deaths: Sequence[int] = (), early: Collection[int] = ()
+    ) -> None:
+        """Deliver all in batches cut at `cuts`; die after `deaths[i]` writes of the i-th flush (-1: live on).
+
+        Before the flushes of `early` everything is published once, and of those that are odd nothing is kept.
+        """
         state, changelog = self.start()
         position, flushes = 0, 0
         bounds = sorted({c for c in cuts if 0 < c < len(records)} | {len(records)})
@@ -64,6 +69,10 @@ class MemoryPartition:
             position = upto
             death = deaths[flushes] if flushes < len(deaths) else -1
             flushes += 1
+            if flushes in early:
+                self.outputs.extend(state.publish())
+                if flushes % 2 and death < 0 and position < len(records):
+                    continue
             if not self.flush(state, changelog, die_after=None if death < 0 else death):
                 state, changelog = self.start()
                 position = self.acked + 1  # offsets are positions here

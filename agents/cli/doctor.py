@@ -25,6 +25,7 @@ from connectors.local.kafka_jars import cache_directory, find_java, find_maven
 from connectors.setting_refusals import MASK
 from connectors.settings import Settings, load_settings
 from pipeline.errors import Misconfigured, Transient
+from pipeline.per_record import BUILT
 from schemas.topics import BY_NAME, TOPICS
 
 LEAST_FREE_BYTES = 2 << 30  # a demo day and ClickHouse's merges beside it
@@ -199,6 +200,15 @@ def _clock(place: Place) -> tuple[Result, str]:
     return Result.OK, f"{instant}, speed {clock.speed:g}"
 
 
+def _counting(_: Place) -> tuple[Result, str]:
+    if BUILT:
+        return Result.OK, "what is touched for every event runs in C"
+    return (
+        Result.NOT_NEEDED,
+        "in Python, several times slower; for C, install a C compiler and run `make clean install`",
+    )
+
+
 # Name, check, and the check without whose success it would only wait for nothing.
 CHECKS: tuple[tuple[str, Check, str], ...] = (
     ("java", _java, ""),
@@ -210,6 +220,7 @@ CHECKS: tuple[tuple[str, Check, str], ...] = (
     ("google_ads", _google_ads, ""),
     ("disk", _disk, ""),
     ("clock", _clock, ""),
+    ("counting", _counting, ""),
 )
 _COLOURS = {Result.OK: "green", Result.FAILED: "bold red", Result.NOT_NEEDED: "dim"}
 

@@ -46,6 +46,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("replay", "agents.cli.replay", "Read raw records again."),
     Command("dead-letters", "agents.cli.dead_letters", "List, show and put back what could not go on."),
     Command("verify", "agents.cli.verify", "Recount the totals from the stored raw records."),
+    Command("chaos", "agents.cli.chaos", "Hurt a system of its own on purpose; judge what is left."),
     Command("doctor", "agents.cli.doctor", "Check everything, change nothing."),
     Command("bench", "agents.cli.bench", "Measure this program and its peers."),
 )

@@ -7,19 +7,22 @@ block; equal keys replace each other, so that changes nothing.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from contextlib import AsyncExitStack, suppress
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from connectors import telemetry
 from connectors.clickhouse.client import connect_async, sorted_errors
-from connectors.clickhouse.lane import Cut, Lane
+from connectors.clickhouse.held import Cut
+from connectors.clickhouse.lane import Lane
 from connectors.clickhouse.migrations import pending
 from connectors.clickhouse.positions import Place, Stored, last_stored, refuse_lost
+from connectors.clickhouse.wire import deliver_whole_batches, whole_batches
 from connectors.clickhouse.writer import CHECK, BlockWriter
 from connectors.clock import Clock
+from connectors.failpoints import SINK_PLACES, failpoints
 from connectors.kafka import consumer_config, start_producer, topic_ids
 from connectors.retry import Stopped, retrying
 from connectors.settings import Settings
@@ -32,10 +35,13 @@ from schemas.tables import SINK_TOPICS
 from schemas.topics import DEAD_LETTERS
 
 T = TypeVar("T")
-BLOCK_BYTES = 16 << 20
-WAITING_BYTES = 192 << 20  # of all partitions together; beyond it nothing is fetched
+BLOCK_BYTES = 8 << 20
+HELD_BYTES = 64 << 20  # of all partitions together, the blocks that are being written included
+FETCH_BYTES = 512 << 10  # of one partition's next fetch, which waits inside the consumer, compressed as it came
 POLL_MS = 200
-POLL_RECORDS = 10_000  # compressed fetches can hold far more than their bytes say
+THROTTLED_MS = 20  # of a poll that leaves partitions out: they want back in as soon as a block is stored
+RUN_BYTES = 1 << 20  # what a record batch is taken to hold until it is seen
+MOST_RUNS = 64  # record batches of one poll
 STATUS_S = 2.0  # how often lag and age are told
 LAST_FLUSH_S = 2.0  # what a stop may take
 KAFKA_CHECK = "kafka"
@@ -113,7 +119,9 @@ def _refuse_pending(settings: Settings) -> None:
 
 async def _start_consumer(settings: Settings) -> AIOKafkaConsumer:
     # A position that retention has overtaken goes on at the oldest record; the lane sees and tells the gap.
-    consumer = AIOKafkaConsumer(**consumer_config(settings), group_id=None, auto_offset_reset="earliest")
+    deliver_whole_batches()
+    options = consumer_config(settings) | {"max_partition_fetch_bytes": FETCH_BYTES, "key_deserializer": whole_batches}
+    consumer = AIOKafkaConsumer(**options, group_id=None, auto_offset_reset="earliest")
     try:
         await consumer.start()
     except KafkaConnectionError as error:
@@ -160,15 +168,23 @@ class _Sink:
         stored: dict[Place, Stored],
     ) -> None:
         self._clock, self._consumer, self._writer = clock, consumer, writer
+        self._freed = asyncio.Event()
         cut = Cut(settings.sink.block_rows, BLOCK_BYTES, settings.sink.flush_s)
+        reach = failpoints(settings.sink.failpoints, SINK_PLACES)
         self._lanes = {
             TopicPartition(topic, number): Lane(
-                topic, topic_id, number, last=stored.get((topic, number)), writer=writer, cut=cut
+                topic,
+                topic_id,
+                number,
+                last=stored.get((topic, number)),
+                writer=writer,
+                cut=cut,
+                freed=self._freed.set,
+                reach=reach,
             )
             for topic, topic_id in ids.items()
             for number in range(settings.partitions)
         }
-        self._paused: set[Any] = set()
 
     async def start(self) -> None:
         """Assigns every partition and goes on behind its last stored range. Raises Misconfigured(TOPIC_RECREATED)."""
@@ -199,23 +215,34 @@ class _Sink:
                 task.cancel()
 
     async def _fetch(self, stop: asyncio.Event) -> None:
+        """A partition that may not take more is not asked for: its next fetch stays where it is, in the consumer."""
         while not stop.is_set():
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
-            for place, records in batches.items():
-                self._lanes[place].add(records)
-            self._hold_back()
-            if not batches and self._paused:
-                await asyncio.sleep(POLL_MS / 1000)
+            wanted = self._wanted()
+            if not wanted:
+                self._freed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._freed.wait(), POLL_MS / 1000)
+                continue
+            room = (HELD_BYTES - self.held_bytes) // RUN_BYTES
+            batches = await self._consumer.getmany(
+                *wanted,
+                timeout_ms=POLL_MS if len(wanted) == len(self._lanes) else THROTTLED_MS,
+                max_records=min(max(room, 1), MOST_RUNS),
+            )
+            for place, runs in batches.items():
+                lane = self._lanes[place]
+                for run in runs:
+                    lane.add(run.records)
+            await asyncio.sleep(0)
 
-    def _hold_back(self) -> None:
-        """Bounds memory: full partitions are not fetched, and none is while too much waits in all."""
-        too_much = sum(lane.bytes for lane in self._lanes.values()) >= WAITING_BYTES
-        held = {place for place, lane in self._lanes.items() if lane.full or (too_much and lane.bytes)}
-        if held - self._paused:
-            self._consumer.pause(*(held - self._paused))
-        if self._paused - held:
-            self._consumer.resume(*(self._paused - held))
-        self._paused = held
+    def _wanted(self) -> list[TopicPartition]:
+        """Bounds memory: nothing for full partitions, and nothing at all but for empty ones while too much waits."""
+        too_much = self.held_bytes >= HELD_BYTES
+        return [place for place, lane in self._lanes.items() if not (lane.full or (too_much and lane.bytes))]
+
+    @property
+    def held_bytes(self) -> int:
+        return sum([lane.bytes for lane in self._lanes.values()])
 
     async def _tell_status(self) -> None:
         """Age and lag. The broker is asked, because a fetch that finds nobody is silent."""

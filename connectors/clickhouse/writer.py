@@ -2,24 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from connectors import telemetry
 from connectors.clickhouse import gauges
-from connectors.clickhouse.blocks import arrow_table
+from connectors.clickhouse.blocks import Body, arrow_table, body_of, prepare
 from connectors.clickhouse.client import sorted_errors
 from connectors.retry import retrying
 from connectors.settings import Settings
 from pipeline.codes import Stage
 from pipeline.errors import BadRecord, Transient
-from pipeline.rows import Block, block_of
+from pipeline.rows import Block
 from pipeline.state import SourceRecord
-from schemas.table import Table
-from schemas.tables import SINK_BLOCKS, TABLES
+from schemas.tables import SINK_BLOCKS
 
-_BY_NAME = {table.name: table for table in TABLES}
 CHECK = "clickhouse"
 WRITERS = 4  # blocks prepared and inserted at the same time; bounds memory and the load on the server
 ROUND = 6  # attempts until the back-off starts over, so that a return is noticed within seconds
@@ -34,6 +33,8 @@ class BlockWriter:
     def __init__(self, client: AsyncClient, settings: Settings, refuse: Refuse, give_up: asyncio.Event) -> None:
         self._client, self._settings, self._refuse, self._give_up = client, settings, refuse, give_up
         self._slots = asyncio.Semaphore(WRITERS)
+        # One thread: blocks are built by one Python anyway, and only one at a time takes the memory for it.
+        self._bench = ThreadPoolExecutor(1, "blocks")
         self._waiting: list[tuple[dict[str, Any], asyncio.Future[None]]] = []
         self._ledger_wanted = asyncio.Event()
         self._away = False
@@ -41,10 +42,10 @@ class BlockWriter:
     async def write(self, topic: str, topic_id: str, partition: int, records: list[SourceRecord]) -> Block:
         """Returns when every row is acknowledged; the range is not in the ledger yet. Raises Misconfigured, Stopped."""
         async with self._slots:
-            block, arrows = await asyncio.to_thread(_prepare, topic, topic_id, partition, records)
-            for table, arrow in arrows:
-                await self._insert(table, arrow, block.token(table.name))
-                gauges.rows_written(table.name, arrow.num_rows)
+            preparing = (topic, topic_id, partition, records, self._client.write_compression)
+            block, bodies = await asyncio.get_running_loop().run_in_executor(self._bench, prepare, *preparing)
+            await asyncio.gather(*(self._insert(body, block.token(body.table.name)) for body in bodies))
+            del bodies
             for record, error in block.refused:
                 await self._refuse(block, record, error)
                 telemetry.dead_lettered(Stage.SINK, error.code)
@@ -66,15 +67,18 @@ class BlockWriter:
             waiting, self._waiting = self._waiting, []
             columns = {column.name: [row[column.source] for row, _ in waiting] for column in SINK_BLOCKS.inserted}
             names = sorted(f"{row['topic']}-{row['partition']}:{row['last_offset']}" for row, _ in waiting)
-            await self._insert(SINK_BLOCKS, arrow_table(SINK_BLOCKS, columns), "sink_blocks:" + ",".join(names))
+            ledger = body_of(SINK_BLOCKS, arrow_table(SINK_BLOCKS, columns))
+            await self._insert(ledger, "sink_blocks:" + ",".join(names))
             for _, done in waiting:
                 if not done.done():
                     done.set_result(None)
 
-    async def _insert(self, table: Table, arrow: Any, token: str) -> None:
+    async def _insert(self, body: Body, token: str) -> None:
         async def once() -> None:
             with sorted_errors(self._settings):
-                await self._client.insert_arrow(table.name, arrow, settings={"insert_deduplication_token": token})
+                await self._client.raw_insert(
+                    body.table.name, body.columns, body.data, {"insert_deduplication_token": token}, "Arrow"
+                )
 
         while True:
             try:
@@ -96,10 +100,3 @@ class BlockWriter:
             self._away = False
             log.info("clickhouse is back")
             telemetry.health.set(CHECK, ok=True)
-
-
-def _prepare(
-    topic: str, topic_id: str, partition: int, records: list[SourceRecord]
-) -> tuple[Block, list[tuple[Table, Any]]]:
-    block = block_of(topic, topic_id, partition, records)
-    return block, [(_BY_NAME[name], arrow_table(_BY_NAME[name], columns)) for name, columns in block.tables.items()]

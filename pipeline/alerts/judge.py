@@ -23,7 +23,7 @@ from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import DropReason, Stage
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
-from pipeline.state import SourceRecord, Taken
+from pipeline.state import Output, SourceRecord, Taken
 from pipeline.versions import order_of
 from schemas.rule import Rule
 from schemas.topics import BUDGET_DAYS, DEAD_LETTERS, EVENTS_CAMPAIGN, TOTALS
@@ -55,7 +55,7 @@ class Judge:
         self.counted_to = -1
         self._upto = -1
         self._changed: dict[str, None] = {}
-        self._outputs: list[tuple[str, bytes | None, bytes]] = []
+        self._outputs: list[Output] = []
         self._tallies: dict[tuple[str, str], int] = {}
 
     # -- restore ---------------------------------------------------------------------------------------------
@@ -206,8 +206,12 @@ class Judge:
     def upto(self) -> int:
         return self._upto
 
-    def take(self) -> Taken:
+    def publish(self) -> list[Output]:
         outputs, self._outputs = self._outputs, []
+        return outputs
+
+    def take(self) -> Taken:
+        outputs = self.publish()
         rows: list[tuple[bytes, list[Any] | None]] = [
             (key.encode(), self._campaigns[key].dump()) for key in self._changed
         ]

@@ -16,7 +16,7 @@ from pipeline.changelog import HEADER
 from pipeline.codes import BadRecordCode, DropReason, Stage
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
-from pipeline.state import SourceRecord, Taken
+from pipeline.state import Output, SourceRecord, Taken
 from pipeline.versions import order_of
 from schemas.rule import Rule
 from schemas.topics import BUDGET_DAYS, DEAD_LETTERS
@@ -169,6 +169,10 @@ class SharedBudgets:
     @property
     def pending(self) -> int:
         return self._judge.pending + len(self._changed) + len(self._letters)
+
+    def publish(self) -> list[Output]:
+        outputs, self._letters = [*self._letters, *self._judge.publish()], []
+        return outputs
 
     def take(self) -> Taken:
         taken = self._judge.take()

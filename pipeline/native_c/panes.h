@@ -30,6 +30,7 @@ typedef struct {
     int32_t *touched;
     int32_t touched_count, touched_room;
     long long counted, repeated, oldest_ms;
+    int64_t first_ms; /* the earliest minute of all entries */
 } Panes;
 
 static PyObject *s_offset, *s_timestamp, *s_key, *s_value, *s_hour, *s_names, *s_ad_id;
@@ -173,6 +174,7 @@ static int32_t new_entry(Panes *self, Campaign *campaign, Text ad, int64_t minut
     if (!pane) return -2;
     int32_t number = self->entry_count++;
     self->entries[number] = entry;
+    if (minute_ms < self->first_ms) self->first_ms = minute_ms;
     size_t slot = hash & (self->index_slots - 1);
     while (self->index[slot] >= 0) slot = (slot + 1) & (self->index_slots - 1);
     self->index[slot] = number;
@@ -412,6 +414,8 @@ static int drain_into(Panes *self, PyObject *list) {
 
 /* Entries of minutes that are over go; an ad and its campaign have the same minute, so they go or stay together. */
 static int forget_over(Panes *self, int64_t over_ms) {
+    if (self->first_ms + MINUTE_MS > over_ms) return 0;
+    self->first_ms = NEVER;
     int32_t kept = 0, *moved = PyMem_RawMalloc(((size_t)self->entry_count + 1) * sizeof *moved);
     if (!moved) return PyErr_NoMemory(), -1;
     for (int32_t number = 0; number < self->entry_count; number++) {
@@ -421,6 +425,7 @@ static int forget_over(Panes *self, int64_t over_ms) {
             continue;
         }
         moved[number] = kept;
+        if (entry->minute_ms < self->first_ms) self->first_ms = entry->minute_ms;
         self->entries[kept++] = *entry;
     }
     for (int32_t number = 0; number < kept; number++)
@@ -453,7 +458,7 @@ static PyObject *Panes_new(PyTypeObject *type, PyObject *args, PyObject *options
     if (!self) return NULL;
     self->memory = (IdMemory *)Py_NewRef(memory);
     self->pane_type = Py_NewRef(pane_type);
-    self->oldest_ms = NEVER;
+    self->oldest_ms = self->first_ms = NEVER;
     self->campaign_slots = self->index_slots = 64;
     self->campaigns = PyMem_RawCalloc(64, sizeof *self->campaigns);
     self->index = PyMem_RawMalloc(64 * sizeof *self->index);

@@ -23,7 +23,7 @@ from pipeline.normalize.google_ads_fields import (
     wholes,
 )
 from pipeline.normalize.google_ads_head import Head, head_of, row_behind
-from pipeline.normalize.google_ads_row import Envelope, Metrics, Row, read_envelope
+from pipeline.normalize.google_ads_row import Envelope, Metrics, Row, decode_metrics, read_envelope
 from pipeline.zones import day_bounds, hour_bounds, zone_of
 from schemas.facts import Entity, ReportComplete, Snapshot
 from schemas.measures import VIDEO_VIEWS, ZERO
@@ -63,6 +63,14 @@ def read_behind(head: Head, value: bytes) -> Snapshot | None:
         return _snapshot(head.envelope, row)
     except BadRecord as error:
         raise _placed(error) from None
+
+
+def read_figures(figures: bytes) -> tuple[int, ...] | None:
+    """The measures of a row's metrics; None if only `normalize` can say what is wrong with them."""
+    try:
+        return _measures(decode_metrics(figures))
+    except (BadRecord, msgspec.MsgspecError, ValueError, ArithmeticError):
+        return None
 
 
 def read_whole(value: bytes) -> Snapshot | Entity | ReportComplete:

@@ -1,4 +1,4 @@
-"""What stands in front of the row of a record. All rows of one run share it, byte for byte, so it is read once.
+"""A record in parts: what all rows of one run share byte for byte, and is read once, and what is the row's own.
 
 A record is cut at its first `,"row":`. The cut is right for any bytes, because it is only used where the head with a
 `}` behind it is an object by itself, and the rest without its last `}` is one value by itself: then the record is that
@@ -14,10 +14,13 @@ from pipeline.normalize.google_ads_fields import digits, instant_ms
 from pipeline.normalize.google_ads_row import MAX_RECORD_BYTES, Envelope, Row, read_envelope
 
 CUT = b',"row":'
+FIGURES = b'"metrics":{'
 MAX_HEAD_BYTES = 1 << 10
 MAX_ROW_BYTES = MAX_RECORD_BYTES - MAX_HEAD_BYTES
 BRACE = ord("}")
 NOTHING = b"\xff"  # no record begins with this
+
+Parts = tuple[bytes, bytes, bytes]
 
 _decode_row = msgspec.json.Decoder(Row).decode
 
@@ -62,3 +65,26 @@ def row_behind(head: Head, value: bytes) -> Row | None:
         return _decode_row(value[head.size : -1])
     except (msgspec.MsgspecError, ValueError, RecursionError, ArithmeticError):
         return None
+
+
+def parts_of(head: Head, value: bytes) -> Parts | None:
+    """(before, figures, after): a record behind its head, cut around the first flat object called metrics in it."""
+    found = value.find(FIGURES, head.size)
+    if found < 0:
+        return None
+    begin = found + len(FIGURES) - 1
+    end = value.find(b"}", begin) + 1
+    return value[head.size : begin], value[begin:end], value[end:]
+
+
+def is_frame(parts: Parts) -> bool:
+    """Whether what is between `before` and `after` is the metrics of the row, for any figures.
+
+    Asked of a record that was read. One value in JSON may stand for another: if the row has no metrics with null there,
+    then it has those which stand there.
+    """
+    before, _, after = parts
+    try:
+        return _decode_row(before + b"null" + after[:-1]).metrics is None
+    except (msgspec.MsgspecError, ValueError, RecursionError, ArithmeticError):
+        return False

@@ -90,6 +90,7 @@ class Envelope(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(Envelope).decode
+decode_metrics = msgspec.json.Decoder(Metrics).decode
 
 
 def read_envelope(value: bytes) -> Envelope:

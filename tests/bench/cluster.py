@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from connectors.lag import committed_offsets, end_offsets
@@ -42,15 +42,6 @@ class Cluster:
             answer.result(ADMIN_S)
         wait_for_leaders(self.admin, names, self.partitions)
 
-    def warm(self, topic: str) -> None:
-        """The first group of a broker waits for its offsets topic: that is nobody's cost."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"{self.prefix}.first", "log_level": 0})
-        consumer.subscribe([topic])
-        deadline = time.monotonic() + ADMIN_S
-        while not consumer.assignment() and time.monotonic() < deadline:
-            consumer.poll(0.1)
-        consumer.close()
-
     def delete_of(self, run: str) -> None:
         """The topics a run made, so that the disk does not fill; the names are not used again."""
         names = [name for name in self.admin.list_topics(timeout=ADMIN_S).topics if name.startswith(run)]
@@ -73,6 +64,24 @@ def wait_for_leaders(admin: AdminClient, names: Sequence[str], partitions: int) 
     topic's creation and that: the broker then names -1 as the leader.
     """
     end_offsets(admin, names, partitions)  # asks again until the leaders answer
+
+
+def wait_for_groups(bootstrap: str, topic: str) -> None:
+    """Until the broker has made its offsets topic, which it does at the first question: that is nobody's cost.
+
+    librdkafka 2.16 ends the process (segmentation fault) when an admin client asks for the offsets of a group before.
+    """
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench.first", "log_level": 0})
+    deadline = time.monotonic() + ADMIN_S
+    while True:
+        try:
+            consumer.committed([TopicPartition(topic, 0)], timeout=ADMIN_S)
+            break
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    consumer.close()
 
 
 class OutTopic:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.bench.cluster import Cluster
+from tests.bench.cluster import Cluster, wait_for_groups
 from tests.bench.dataset import Dataset, write
 from tests.bench.figures import marginal_us, ratios, spread_us, warm_slope_us
 from tests.bench.increments import broker
@@ -74,7 +74,7 @@ class Comparison:
             counts = sorted({count for system in present for count in lengths_of(system, quick=self.quick) if count})
             data = {count: self._write(cluster, count) for count in counts}
             if counts:
-                cluster.warm(data[counts[0]].topic)
+                wait_for_groups(cluster.bootstrap, data[counts[0]].topic)
             for number in range(self.rounds):
                 at = number % max(1, len(present))
                 for system in [*present[at:], *present[:at]]:

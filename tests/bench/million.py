@@ -16,12 +16,10 @@ from typing import Any
 
 import psutil
 
-from connectors.kafka import ensure_topics
-from connectors.settings import load_settings
 from tests.bench.events import EVENT_BYTES, START_MS
 from tests.bench.increments import broker, published_days
 from tests.bench.process_cpu import tree_cpu_s
-from tests.bench.programs import until_counted, worker
+from tests.bench.programs import prepare, until_counted, worker
 from tests.bench.restore import produce
 from tests.bench.result import Result
 
@@ -42,8 +40,7 @@ def events(count: int, campaigns: int) -> Iterator[tuple[bytes, bytes]]:
 
 def one_run(count: int, campaigns: int) -> dict[str, Any]:
     with broker() as environment:
-        settings = load_settings(environ=environment)
-        ensure_topics(settings)
+        settings = prepare(environment)
         produce(settings, events(count, campaigns))
         with worker(environment) as counting:
             until_counted(settings, counting)

@@ -16,11 +16,11 @@ from connectors.kafka import admin, ensure_topics
 from connectors.lag import end_offsets, group_lag
 from connectors.settings import Settings, load_settings
 from schemas.topics import RAW_EVENTS, TOTALS
-from tests.bench.cluster import Cluster, wait_for_leaders
+from tests.bench.cluster import Cluster, wait_for_groups, wait_for_leaders
 from tests.bench.dataset import Dataset, Row, Totals
 from tests.bench.figures import Sample
 from tests.bench.increments import broker
-from tests.bench.peer_run import LIMIT_S, TAIL_CHARACTERS, Run, difference, end
+from tests.bench.peer_run import LIMIT_S, Run, difference, end, last_words
 from tests.bench.process_cpu import ended, usage
 
 POLL_S = 0.1
@@ -56,6 +56,7 @@ def run_ours(ours: Ours, data: Dataset, cluster: Cluster) -> Run:
         settings = load_settings(environ=environment)
         ensure_topics(settings)
         wait_for_leaders(admin(settings), [RAW_EVENTS], settings.partitions)
+        wait_for_groups(settings.kafka.bootstrap_servers, RAW_EVENTS)
         copied = copy(data, cluster, settings)
         logs = [Path(environment["PULSE_DATA_DIR"]) / f"worker-{number}.log" for number in range(ours.workers)]
         if ours.flush_s is not None:
@@ -72,7 +73,7 @@ def run_ours(ours: Ours, data: Dataset, cluster: Cluster) -> Run:
                 end(worker)
         void = stopped or judged(settings, data)
         if stopped:
-            void += f"; its last words: {logs[0].read_text(errors='replace').strip()[-TAIL_CHARACTERS:]}"
+            void += f"; its last words: {last_words(logs[0])}"
         return Run(ours.name, data.events, cpu_s, wall_s, rss_mb, void, samples)
 
 

@@ -80,7 +80,7 @@ def run_peer(peer: Peer, data: Dataset, cluster: Cluster) -> Run:
         published.close()
         void = followed.stopped or difference(published.totals, data.expected)
         if followed.stopped:
-            void += f"; its last words: {log.read_text(errors='replace').strip()[-TAIL_CHARACTERS:]}"
+            void += f"; its last words: {last_words(log)}"
         cluster.delete_of(name)
         facts = {"records_out": published.records}
         return Run(
@@ -139,6 +139,11 @@ def end(process: "subprocess.Popen[bytes]") -> None:
     for pid in orphans_of(process.pid, alive=False):
         os.waitpid(pid, 0)
     process.wait(TERM_S)
+
+
+def last_words(log: Path) -> str:
+    """The end of a log in one line, fit for a table's note."""
+    return " ".join(log.read_text(errors="replace").split())[-TAIL_CHARACTERS:]
 
 
 def difference(found: Totals, expected: Totals) -> str:

@@ -34,7 +34,7 @@ def plot(found: Mapping[str, Any], path: Path) -> Path | None:
     axes.set_xlabel("CPU microseconds per event, whole process tree (logarithmic; shorter is better)")
     axes.set_title(
         f"321-byte events to totals, {found['campaigns']:,} campaigns, real Kafka, {found['day'][:10]}\n"
-        f"{found['machine']['cpu']}, {found['machine']['cores']} cores",
+        f"{found['machine']['cpu']}, {found['machine']['cores']} cores; in brackets: times the C floor",
         loc="left",
         fontsize=10,
     )

@@ -10,13 +10,16 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
 from agents.stage_topics import SOURCES
-from connectors.kafka import admin
-from connectors.lag import group_lag
-from connectors.settings import Settings
+from connectors.kafka import admin, client_config, ensure_topics
+from connectors.lag import end_offsets
+from connectors.settings import Settings, load_settings
+from schemas.topics import TOPICS
 
 POLL_S = 0.1
-END_S = 20.0
+END_S, ANSWER_S = 20.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,15 @@ def program(environment: Mapping[str, str], name: str, *arguments: str, **more: 
             process.wait()
 
 
+def prepare(environment: Mapping[str, str]) -> Settings:
+    """Every topic exists and has a leader; before that librdkafka 2.16 may end the process that produces."""
+    settings = load_settings(environ=environment)
+    ensure_topics(settings)
+    client = admin(settings)
+    end_offsets(client, [topic.name for topic in TOPICS], settings.partitions)
+    return settings
+
+
 def worker(environment: Mapping[str, str], name: str = "worker", **more: str) -> AbstractContextManager[Program]:
     """A worker in a slot of that name."""
     return program(environment, name, "worker", PULSE_WORKER__INSTANCE=name, **more)
@@ -78,8 +90,19 @@ def worker(environment: Mapping[str, str], name: str = "worker", **more: str) ->
 def until_counted(settings: Settings, worker: Program, limit_s: float = 900) -> None:
     """Until the workers have counted and judged everything that was sent."""
     client = admin(settings)
+    # A client of the group that never joins: librdkafka 2.16 may end a process whose admin client asks this.
+    asking = Consumer({**client_config(settings), "group.id": settings.worker.group, "enable.auto.commit": False})
+    wanted = [TopicPartition(topic, number) for topic in SOURCES for number in range(settings.partitions)]
 
     def is_counted() -> bool:
-        return not any(group_lag(client, settings.worker.group, SOURCES, settings.partitions).values())
+        ends = end_offsets(client, SOURCES, settings.partitions)
+        try:
+            committed = asking.committed(wanted, timeout=ANSWER_S)
+        except KafkaException:
+            return False
+        return all(max(place.offset, 0) >= ends[place.topic, place.partition] for place in committed)
 
-    worker.until("counted and judged", lambda: is_counted() and is_counted(), limit_s)
+    try:
+        worker.until("counted and judged", lambda: is_counted() and is_counted(), limit_s)
+    finally:
+        asking.close()

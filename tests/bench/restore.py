@@ -16,14 +16,14 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from connectors.kafka import admin, ensure_topics, partition_of
+from connectors.kafka import admin, partition_of
 from connectors.lag import end_offsets
-from connectors.settings import Settings, load_settings
+from connectors.settings import Settings
 from schemas.topics import RAW_EVENTS, STATE_BUDGETS, STATE_COUNTED, STATE_JUDGE, STATE_REPORTED, TOTALS
 from tests.bench.events import START_MS
 from tests.bench.increments import broker
 from tests.bench.process_cpu import tree_cpu_s
-from tests.bench.programs import until_counted, worker
+from tests.bench.programs import prepare, until_counted, worker
 from tests.bench.result import Result
 
 WINDOWS_OF_CAMPAIGN = 4  # of an event without an ad: a minute, five minutes, an hour, a day
@@ -102,8 +102,7 @@ def main() -> None:
     campaigns, ids = arguments.rows // share // WINDOWS_OF_CAMPAIGN, arguments.ids // share
     runs: list[dict[str, Any]] = []
     with broker() as environment:
-        settings = load_settings(environ=environment)
-        ensure_topics(settings)
+        settings = prepare(environment)
         # first a row of each campaign, then the ids that are left, in a few campaigns
         stages = {"rows": range(campaigns), "rows_and_ids": range(campaigns, ids)}
         for what, numbers in stages.items():

@@ -84,7 +84,8 @@ def readme_part(found: Mapping[str, Any]) -> str:
     machine = found["machine"]
     rest = (
         f"CPU of the whole process tree on a real broker, {found['day'][:10]}, {machine['cpu']}, {machine['cores']}"
-        " cores. `pulse bench` measures it again; method, notes: [tests/bench/RESULTS.md](tests/bench/RESULTS.md)."
+        " cores. `pulse bench` measures it again; method and notes are in"
+        " [tests/bench/RESULTS.md](tests/bench/RESULTS.md)."
     )
     return f"{short_markdown(found)}\n\n{textwrap.fill(rest, WIDTH)}"
 

@@ -3,8 +3,9 @@
 usage: python -m tests.bench.sink [--raw 500000] [--totals 250000] [--campaigns 1000] [--rounds 1] [--out FILE]
 
 Every round starts a broker and an engine and one `pulse sink`, fills the topics while it sleeps, and measures it until
-everything is stored: its start does not count. A run is void when a table does not hold exactly what was produced. Written as JSON: CPU of the
-sink and of the engine in µs per record, records per second, highest resident memory of the sink in MB.
+everything is stored: its start does not count. A run is void when a table does not hold exactly what was produced.
+Written as JSON: CPU of the sink and of the engine in µs per record, records per second, highest resident memory of the
+sink in MB.
 """
 
 import argparse
@@ -145,9 +146,7 @@ def peak_mb(pid: int) -> float:
     raise ProcessLookupError(pid)
 
 
-def await_stored(
-    settings: Settings, process: subprocess.Popen[bytes], folder: Path, wanted: dict[str, int]
-) -> float:
+def await_stored(settings: Settings, process: subprocess.Popen[bytes], folder: Path, wanted: dict[str, int]) -> float:
     """Seconds until every topic of `wanted` is stored as far as that."""
     began = time.monotonic()
     while True:
@@ -169,7 +168,7 @@ def one_run(raw: int, history: int, campaigns: int) -> dict[str, Any]:
             process.send_signal(signal.SIGSTOP)
             fill(settings, RAW_EVENTS, events(raw, campaigns=campaigns))
             fill(settings, TOTALS, totals(history, campaigns))
-            cpu_before, engine_before = tree_cpu_s(process.pid), tree_cpu_s(engine.pid)
+            cpu_before, engine_before = tree_cpu_s(process.pid), tree_cpu_s(engine.pid or 0)
             idle_mb = peak_mb(process.pid)
             process.send_signal(signal.SIGCONT)
             wall_s = await_stored(settings, process, folder, {RAW_EVENTS: raw + 1, TOTALS: history})
@@ -179,7 +178,7 @@ def one_run(raw: int, history: int, campaigns: int) -> dict[str, Any]:
                 "totals": history,
                 "records_per_s": round(records / wall_s),
                 "sink_us_per_record": round((tree_cpu_s(process.pid) - cpu_before) / records * 1e6, 2),
-                "engine_us_per_record": round((tree_cpu_s(engine.pid) - engine_before) / records * 1e6, 2),
+                "engine_us_per_record": round((tree_cpu_s(engine.pid or 0) - engine_before) / records * 1e6, 2),
                 "idle_rss_mb": round(idle_mb),
                 "peak_rss_mb": round(peak_mb(process.pid)),
             }

@@ -67,6 +67,7 @@ class Entry:
     sent_ms: int
     campaign: str
     at_ms: int
+    received_ms: int
     zone: str
     counts: bool
     row: str
@@ -122,6 +123,7 @@ def _line(event: LedgerEvent, partition: int, offset: int, sent_ms: int) -> list
         sent_ms,
         event.campaign,
         event.at_ms,
+        event.received_ms,
         event.zone,
         event.counts,
         event.row,

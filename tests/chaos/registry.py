@@ -1,6 +1,54 @@
 """Every fault scenario there is."""
 
 from tests.chaos.scenario import Scenario
-from tests.chaos.scenarios import f06_broker_restarts, f07_broker_frozen
+from tests.chaos.scenarios import (
+    f01_kills,
+    f02_kill_burst,
+    f03_rolling_restart,
+    f04_sink_between,
+    f05_worker_between,
+    f06_broker_restarts,
+    f07_broker_frozen,
+    f08_cut_off,
+    f09_clickhouse_away,
+    f10_clickhouse_killed,
+    f14_poison,
+    f15_letters_replayed,
+    f16_rebalance_storm,
+    f17_clickhouse_slow,
+    f18_clock_wrong,
+    f19_out_of_order,
+    f20_repeats,
+    f22_full_replay,
+    f23_state_wiped,
+    f24_schema_changes,
+    f25_hot_key,
+    f28_odd_days,
+    f30_oracle_tested,
+)
 
-SCENARIOS: tuple[Scenario, ...] = (f06_broker_restarts.SCENARIO, f07_broker_frozen.SCENARIO)
+SCENARIOS: tuple[Scenario, ...] = (
+    f01_kills.SCENARIO,
+    f02_kill_burst.SCENARIO,
+    f03_rolling_restart.SCENARIO,
+    f04_sink_between.SCENARIO,
+    f05_worker_between.SCENARIO,
+    f06_broker_restarts.SCENARIO,
+    f07_broker_frozen.SCENARIO,
+    f08_cut_off.SCENARIO,
+    f09_clickhouse_away.SCENARIO,
+    f10_clickhouse_killed.SCENARIO,
+    f14_poison.SCENARIO,
+    f15_letters_replayed.SCENARIO,
+    f16_rebalance_storm.SCENARIO,
+    f17_clickhouse_slow.SCENARIO,
+    f18_clock_wrong.SCENARIO,
+    f19_out_of_order.SCENARIO,
+    f20_repeats.SCENARIO,
+    f22_full_replay.SCENARIO,
+    f23_state_wiped.SCENARIO,
+    f24_schema_changes.SCENARIO,
+    f25_hot_key.SCENARIO,
+    f28_odd_days.SCENARIO,
+    f30_oracle_tested.SCENARIO,
+)

@@ -15,6 +15,7 @@ from pipeline.errors import Misconfigured
 
 SAMPLE_S = 0.25
 BACK_LIMIT_S = 60.0
+LOAD_LIMIT_S = 300.0  # what acks may take longer than the load itself
 MIB = 1 << 20
 
 

@@ -4,12 +4,13 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connectors.local.supervisor import PartState
 from tests.chaos.ledger import Ledger
 from tests.chaos.slow_proxy import SlowProxy
 from tests.system import System
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from tests.chaos.scenario import Plan
 
 PARTS = frozenset({"kafka", "clickhouse"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """`at_s` monotonic; `counted`: records the workers' group has committed; `lag`: those it has not."""
+
+    at_s: float
+    counted: int
+    lag: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +56,17 @@ class World:
     proxies: dict[str, SlowProxy] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    samples: Sequence[Sample] = ()  # of the workers' progress, from the start on, while it runs
     load_over: Callable[[], bool] = lambda: True  # whether every event of the load has been handed over
 
     def names(self) -> list[str]:
         """Our processes that run, without broker and ClickHouse."""
-        running = {part.name for part in self.system.supervisor.status() if part.state != "stopped"}
+        running = {part.name for part in self.system.supervisor.status() if part.state is not PartState.STOPPED}
         return [name for name in self.system.started if name in running]
+
+    def is_running(self, name: str) -> bool:
+        parts = {part.name: part.state for part in self.system.supervisor.status()}
+        return parts.get(name) is PartState.RUNNING
 
     def kill(self, name: str) -> bool:
         """kill -9; the supervisor starts it again. False when it was just not running."""
@@ -72,6 +87,12 @@ class World:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         return True
+
+    def hurry(self) -> None:
+        """Starts at once whatever the supervisor would start only after a pause: a test of kills wants living ones."""
+        for part in self.system.supervisor.status():
+            if part.state is PartState.BACKING_OFF:
+                self.system.supervisor.start_part(part.name)
 
     @contextmanager
     def fault(self, label: str) -> Iterator[None]:

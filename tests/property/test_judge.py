@@ -113,8 +113,9 @@ def test_a_crash_anywhere_publishes_the_same_and_nothing_else(seed: int, compact
     once = totals(chance)
     records, cuts = with_repeats(once, chance), cuts_of(chance)
     deaths = [chance.choice((-1, chance.randrange(40))) for _ in range(chance.randrange(12))]
+    early = {number for number in range(12) if chance.random() < 0.3}
     partition = MemoryPartition(make)
-    partition.run(records, cuts, deaths)
+    partition.run(records, cuts, deaths, early)
     expected = calm(once)
     assert set(partition.outputs) == set(expected)
     for key in {key for _, key, _ in expected}:

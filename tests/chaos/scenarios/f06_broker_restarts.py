@@ -2,8 +2,9 @@
 
 import time
 
+from tests.chaos.copies import enter_copies
 from tests.chaos.scenario import Plan, Scenario
-from tests.chaos.watching import until_back
+from tests.chaos.watching import LOAD_LIMIT_S, until, until_back
 from tests.chaos.world import World
 
 
@@ -18,6 +19,8 @@ def disturb(world: World, plan: Plan) -> None:
             else:
                 world.stop("kafka")
             until_back(kafka, but_not=pid)
+    until("the load is over", world.load_over, LOAD_LIMIT_S + 10 * plan.seconds)
+    world.figures["sent twice by the load's own client"] = enter_copies(world)
 
 
 SCENARIO = Scenario(

@@ -2,7 +2,9 @@
 
 import time
 
+from tests.chaos.copies import enter_copies
 from tests.chaos.scenario import Plan, Scenario
+from tests.chaos.watching import LOAD_LIMIT_S, until
 from tests.chaos.world import World
 
 LONGER = 4  # each freeze lasts so many times as long as the one before: 30 s, then 120 s
@@ -15,6 +17,8 @@ def disturb(world: World, plan: Plan) -> None:
         frozen_s = plan.pause_s * LONGER**number
         with world.fault(f"broker frozen for {frozen_s:g} s"):
             world.freeze("kafka", frozen_s)
+    until("the load is over", world.load_over, LOAD_LIMIT_S + 10 * plan.seconds)
+    world.figures["sent twice by the load's own client"] = enter_copies(world)
 
 
 SCENARIO = Scenario(

@@ -2,9 +2,11 @@
 
 import time
 
+from tests.chaos.copies import enter_copies
 from tests.chaos.proxied import clickhouse_behind, kafka_behind
 from tests.chaos.scenario import Plan, Scenario
 from tests.chaos.slow_proxy import SlowProxy
+from tests.chaos.watching import LOAD_LIMIT_S, until
 from tests.chaos.world import World
 
 BETWEEN_S = 5.0
@@ -24,6 +26,8 @@ def disturb(world: World, plan: Plan) -> None:
             time.sleep(BETWEEN_S)
             with world.fault(f"connections to {name} reset"):
                 proxy.break_off()
+    until("the load is over", world.load_over, LOAD_LIMIT_S + 10 * plan.seconds)
+    world.figures["sent twice by the load's own client"] = enter_copies(world)
 
 
 def _cut(proxy: SlowProxy, seconds: float) -> None:

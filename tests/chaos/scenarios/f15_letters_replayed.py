@@ -11,16 +11,18 @@ from typing import Any
 import orjson
 
 from schemas.topics import RAW_EVENTS
-from tests.chaos.clicks import CAMPAIGNS, click, closing_ticks, price, with_ticks
+from tests.chaos.clicks import CAMPAIGNS, HOUR_MS, PARTITIONS, click, closing_ticks, price, with_ticks
+from tests.chaos.copies import enter_copies
 from tests.chaos.ledger import LedgerEvent
 from tests.chaos.old_reading import ENVIRONMENT, MOST_BYTES
 from tests.chaos.scenario import Plan, Scenario
 from tests.chaos.watching import until
 from tests.chaos.world import World
-from tests.system import PROGRAM
+from tests.system import PROGRAM, Message
 
 LONG_SHARE = 0.05
 COMMAND_LIMIT_S, DRAIN_S = 300, 120.0
+AFTER_CLOSING_MS = 27 * HOUR_MS
 SUMS = """
 SELECT window, sum(clicks) AS clicks, sum(spend_micros) AS spend, sum(revenue_micros) AS revenue
 FROM totals FINAL GROUP BY window ORDER BY window
@@ -63,7 +65,8 @@ def disturb(world: World, plan: Plan) -> None:
         answers = []
         for arguments in ((), (), ("--again",)):
             answers.append(_replay(world, *arguments))
-            _enter_copies(world)
+            enter_copies(world)
+            _tick(world)
             system.drain(DRAIN_S)
             sums.append(_sums(world))
     world.notes |= {"answers": answers, "sums": sums}
@@ -92,22 +95,10 @@ def _replay(world: World, *arguments: str) -> dict[str, Any]:
     return answer
 
 
-def _enter_copies(world: World) -> None:
-    """What the command has put on the topic is acknowledged as well: it must be stored, and adds nothing by itself."""
-    known = {(entry.partition, entry.offset) for entry in world.ledger}
-    for message in world.system.read(RAW_EVENTS):
-        if message.value is not None and (message.partition, message.offset) not in known:
-            body = orjson.loads(message.value)
-            copy = LedgerEvent(
-                event_id=body["event_id"],
-                campaign=(message.key or b"").decode(),
-                at_ms=body["at"],
-                received_ms=message.timestamp,
-                value=message.value,
-                counts=False,
-            )
-            now_ms = time.time_ns() // 1_000_000
-            world.ledger.add(copy, partition=message.partition, offset=message.offset, sent_ms=now_ms)
+def _tick(world: World) -> None:
+    """Every window is over already: what corrects it is published when time goes on."""
+    now_ms = time.time_ns() // 1_000_000 + AFTER_CLOSING_MS
+    world.system.produce([Message(RAW_EVENTS, number, -1, now_ms, None, None) for number in range(PARTITIONS)])
 
 
 def _sums(world: World) -> list[dict[str, Any]]:

@@ -15,16 +15,16 @@ from tests.chaos.scenario import Plan, Scenario
 from tests.chaos.world import World
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
-SPAN_MS = 30 * DAY_MS
+SPAN_MS, TICK_MS = 30 * DAY_MS, 6 * HOUR_MS
 LATE_SHARE, LATEST_MS = 0.2, 28 * DAY_MS
-CAMPAIGNS = 20
+CAMPAIGNS = 8
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
 SUMS = "SELECT window, sum(clicks) AS clicks FROM totals FINAL WHERE basis = 'counted' GROUP BY window"
 
 
 def events(plan: Plan) -> Iterator[LedgerEvent]:
     end_ms = time.time_ns() // 1_000_000
-    yield from with_ticks(_month(plan.events, end_ms - SPAN_MS), HOUR_MS)
+    yield from with_ticks(_month(plan.events, end_ms - SPAN_MS), TICK_MS)
     yield from closing_ticks(end_ms)
 
 
@@ -79,7 +79,7 @@ def _appended(world: World) -> int:
 SCENARIO = Scenario(
     code="F19",
     title="Every fifth event comes late, by up to 28 days: hours and days are those of a run in order.",
-    short=Plan(per_s=1_000, seconds=20, times=1, pause_s=8),
+    short=Plan(per_s=400, seconds=20, times=1, pause_s=8),
     full=Plan(per_s=2_000, seconds=500, times=5, pause_s=80),
     disturb=disturb,
     events=events,

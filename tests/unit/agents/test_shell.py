@@ -16,7 +16,7 @@ from connectors.kafka import partition_of
 from pipeline.changelog import HEADER, SEPARATOR, Changelog
 from pipeline.codes import Stage as Label
 from pipeline.errors import Misconfigured
-from pipeline.state import SourceRecord, Taken
+from pipeline.state import Output, SourceRecord, Taken
 from tests.partition import Rec
 from tests.unit.agents.producer import FakeProducer
 
@@ -57,6 +57,9 @@ class Counter:
     @property
     def pending(self) -> int:
         return self.pending_rows
+
+    def publish(self) -> list[Output]:
+        return [(OUT, b"k", b"%d" % self.seen)]
 
     def take(self) -> Taken:
         self.counted_to, self.pending_rows = self._upto, 0
@@ -143,6 +146,32 @@ async def test_the_places_of_a_flush_are_passed_in_order() -> None:
     assert places == ["before_flush", "totals_written", "rows_written", "acked"]
 
 
+async def test_publishing_writes_totals_and_neither_keeps_nor_acks() -> None:
+    places: list[str] = []
+    producer = FakeProducer()
+    shell = await started(producer, reach=places.append)
+    await shell.publish(SOURCE)
+    assert producer.steps == []
+    await shell.count(SOURCE, Event(producer.steps, 0))
+    await shell.publish(SOURCE)
+    assert producer.steps == [("sent", OUT), ("acked", OUT)]
+    assert places == ["published"]
+
+
+async def test_totals_are_published_more_often_than_state_is_kept() -> None:
+    producer = FakeProducer()
+    shell = await started(producer)
+    await shell.count(SOURCE, Event(producer.steps, 0))
+    flushing = asyncio.create_task(shell.keep_flushing(SOURCE, 0.001, 0.2))
+    deadline = asyncio.get_running_loop().time() + 10
+    while ("event acked", "") not in producer.steps and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.001)
+    flushing.cancel()
+    before = producer.steps[: producer.steps.index(("sent", CHANGELOG))]
+    assert before.count(("sent", OUT)) > 1
+    assert producer.steps.count(("event acked", "")) == 1
+
+
 async def test_nothing_new_writes_nothing() -> None:
     producer = FakeProducer()
     await (await started(producer)).flush(SOURCE)
@@ -155,7 +184,7 @@ async def test_a_write_that_fails_ends_the_process_and_acks_nothing(topic: str) 
     shell = await started(producer)
     await shell.count(SOURCE, Event(producer.steps, 0))
     with pytest.raises(Died) as end:
-        await asyncio.wait_for(shell.keep_flushing(SOURCE, 0.01), 5)
+        await asyncio.wait_for(shell.keep_flushing(SOURCE, 0.01, 0.01), 5)
     assert end.value.code == EXIT_BUG
     assert "the broker said no" in end.value.reason
     assert ("event acked", "") not in producer.steps
@@ -308,9 +337,10 @@ async def test_the_flusher_rests_in_proportion_to_what_a_flush_costs(monkeypatch
         await asyncio.sleep(0.05)
 
     monkeypatch.setattr(shell, "flush", flush)
+    monkeypatch.setattr(shell, "publish", flush)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(shell.keep_flushing(SOURCE, 0.001), 1.0)
-    assert 2 <= len(flushes) <= 5
+        await asyncio.wait_for(shell.keep_flushing(SOURCE, 0.001, 0.3), 2.0)
+    assert 3 <= len(flushes) <= 5
 
 
 async def test_stopping_stops_the_producer() -> None:

@@ -24,7 +24,7 @@ keep_orphans()
 process = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE, start_new_session=True)
 process.stdout.readline()
 deadline = time.monotonic() + 20
-while (spent := usage([process.pid]).cpu_s) < 0.4 and time.monotonic() < deadline:
+while (spent := usage([process.pid]).cpu_s) < 0.35 and time.monotonic() < deadline:
     time.sleep(0.05)
 end(process)
 print(spent)
@@ -35,7 +35,7 @@ print(spent)
 def test_what_ended_children_spent_counts(code: str) -> None:
     command = [sys.executable, "-c", MEASURED, code]
     ended_well = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert 0.4 <= float(ended_well.stdout) < 5
+    assert 0.35 <= float(ended_well.stdout) < 5
 
 
 def test_an_ended_process_keeps_its_time_until_it_is_waited_for() -> None:
@@ -43,7 +43,7 @@ def test_an_ended_process_keeps_its_time_until_it_is_waited_for() -> None:
     deadline = time.monotonic() + 20
     while not ended(process.pid) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert usage([process.pid]).cpu_s >= 0.4
+    assert usage([process.pid]).cpu_s >= 0.35  # two fields, each rounded down to hundredths
     end(process)
     assert usage([process.pid]).cpu_s == 0
 

@@ -32,8 +32,15 @@ class Broker:
         del self.codes[:1]
         return answers
 
+    def describe_consumer_groups(self, groups: list[str], **_: Any) -> dict[str, "Future[Any]"]:
+        self.asked += 1
+        answer = self._answer(SimpleNamespace())
+        del self.codes[:1]
+        return {groups[0]: answer}
+
     def list_consumer_group_offsets(self, request: list[Any], **_: Any) -> dict[str, "Future[Any]"]:
         self.asked += 1
+        assert not self.codes, "a broker that is not ready must not be asked this: librdkafka would end the process"
         places = [TopicPartition(tp.topic, tp.partition, 5 - 6 * tp.partition) for tp in request[0].topic_partitions]
         answer = self._answer(SimpleNamespace(topic_partitions=places))
         del self.codes[:1]
@@ -69,3 +76,10 @@ def test_a_broker_that_never_gets_ready_is_given_up_in_the_end() -> None:
 def test_lag_counts_from_the_committed_offset_and_from_zero_where_there_is_none() -> None:
     broker = Broker(KafkaError.NOT_COORDINATOR)
     assert lag.group_lag(cast(AdminClient, broker), "g", ["t"], 2) == {("t", 0): 2, ("t", 1): 7}
+
+
+@pytest.mark.parametrize("code", sorted(lag.BROKER_STARTS))
+def test_offsets_of_a_group_are_asked_for_only_once_its_coordinator_is_there(code: int) -> None:
+    broker = Broker(code, code)
+    assert lag.committed_offsets(cast(AdminClient, broker), "g", ["t"], 2) == {("t", 0): 5, ("t", 1): 0}
+    assert broker.asked == 4

@@ -8,9 +8,10 @@ import org.apache.flink.streaming.api.TimeDomain;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
 
-/** Keyed by (campaign, start of the minute): a row changes with every event and is published by the next full second. */
+/** Keyed by (campaign, start of the minute): a row that has changed is published at the next full second. */
 final class Minutes
-        extends KeyedProcessFunction<Tuple2<String, Long>, Tuple4<String, Long, Character, Long>, Tuple2<String, String>> {
+        extends KeyedProcessFunction<
+                Tuple2<String, Long>, Tuple4<String, Long, Character, Long>, Tuple2<String, String>> {
     static final long MINUTE_MS = 60_000;
 
     private static final long GRACE_MS = 10 * MINUTE_MS, PUBLISH_MS = 1_000;

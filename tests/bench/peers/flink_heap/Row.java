@@ -5,6 +5,7 @@ public final class Row {
 
     String json(String campaign, long windowMs) {
         return "{\"campaign\":\"" + campaign + "\",\"window_ms\":" + windowMs + ",\"impressions\":" + impressions
-                + ",\"clicks\":" + clicks + ",\"conversions\":" + conversions + ",\"spend_micros\":" + spendMicros + "}";
+                + ",\"clicks\":" + clicks + ",\"conversions\":" + conversions
+                + ",\"spend_micros\":" + spendMicros + "}";
     }
 }

@@ -71,7 +71,6 @@ public final class Job {
         all.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, "10000");
         all.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
         all.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), "10000");
-        all.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG), Integer.toString(1 << 20));
         all.put(StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), Integer.toString(128 << 10));
         all.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), "20");
         return all;

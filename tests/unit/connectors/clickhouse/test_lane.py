@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.clickhouse.lane import RECORD_BYTES, Cut, Lane
+from connectors.clickhouse.held import RECORD_BYTES, Cut
+from connectors.clickhouse.lane import Lane
 from connectors.clickhouse.positions import Stored
 from pipeline.rows import Block, block_of
 from pipeline.state import SourceRecord
@@ -65,7 +66,7 @@ async def test_blocks_are_cut_by_rows_in_order() -> None:
 
 
 async def test_blocks_are_cut_by_bytes() -> None:
-    one = lane(writer := MemoryWriter(), Cut(rows=100, bytes=2 * RECORD_BYTES, wait_s=60))
+    one = lane(writer := MemoryWriter(), Cut(rows=100, bytes=2 * (RECORD_BYTES + 3), wait_s=60))
     one.add(records(*range(4)))
     await stored(writer, one)
     assert writer.ranges == [(0, 1), (2, 3)]

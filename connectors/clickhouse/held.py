@@ -1,0 +1,107 @@
+"""Records of one partition that wait, as runs without gaps, with the bytes they hold in memory."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import attrgetter
+
+from pipeline.state import SourceRecord
+
+RECORD_BYTES = 280  # of a record's objects, beside the bytes of its key and value
+_offset = attrgetter("offset")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """When a block is full: `rows`, `bytes`, or its oldest record has waited `wait_s`."""
+
+    rows: int
+    bytes: int
+    wait_s: float
+
+
+@dataclass(slots=True)
+class _Run:
+    records: Sequence[SourceRecord]
+    bytes: int
+
+
+class Held:
+    """First in, first out. `rows` and `bytes` are those of everything that waits here."""
+
+    def __init__(self) -> None:
+        self.rows = self.bytes = 0
+        self._runs: deque[_Run] = deque()
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """The timestamp of the first record; None when nothing waits."""
+        return self._runs[0].records[0].timestamp if self._runs else None
+
+    def add(self, records: Sequence[SourceRecord]) -> None:
+        for run in _without_gaps(records):
+            size = bytes_of(run)
+            self._runs.append(_Run(run, size))
+            self.rows += len(run)
+            self.bytes += size
+
+    def take(self, cut: Cut) -> tuple[list[SourceRecord], int]:
+        """The next block and its bytes: at most `cut.rows` and `cut.bytes` (one record may be larger), no gap in it."""
+        taken: list[SourceRecord] = []
+        size = 0
+        while self._runs and len(taken) < cut.rows:
+            run = self._runs[0]
+            if taken and run.records[0].offset != taken[-1].offset + 1:
+                break
+            if len(taken) + len(run.records) > cut.rows or size + run.bytes > cut.bytes:
+                fits = _prefix(run.records, cut.rows - len(taken), cut.bytes - size)
+                if not fits and taken:
+                    break
+                self._split(max(fits, 1))
+                run = self._runs[0]
+            self._runs.popleft()
+            taken += run.records
+            size += run.bytes
+        self.rows -= len(taken)
+        self.bytes -= size
+        return taken, size
+
+    def _split(self, at: int) -> None:
+        run = self._runs[0]
+        if at >= len(run.records):
+            return
+        first = run.records[:at]
+        size = bytes_of(first)
+        self._runs[0] = _Run(run.records[at:], run.bytes - size)
+        self._runs.appendleft(_Run(first, size))
+
+
+def bytes_of(records: Sequence[SourceRecord]) -> int:
+    """What they hold in memory, estimated from above."""
+    payload = sum([len(record.value or b"") for record in records]) + sum(
+        [len(record.key or b"") for record in records]
+    )
+    return RECORD_BYTES * len(records) + payload
+
+
+def _without_gaps(records: Sequence[SourceRecord]) -> Iterator[Sequence[SourceRecord]]:
+    if records and records[-1].offset - records[0].offset == len(records) - 1:
+        yield records
+        return
+    start = 0
+    offsets = list(map(_offset, records))
+    for index in range(1, len(records) + 1):
+        if index == len(records) or offsets[index] != offsets[index - 1] + 1:
+            yield records[start:index]
+            start = index
+
+
+def _prefix(records: Sequence[SourceRecord], rows: int, size: int) -> int:
+    """How many of the first records fit."""
+    count = 0
+    for held in accumulate(bytes_of((record,)) for record in records[:rows]):
+        if held > size:
+            break
+        count += 1
+    return count

@@ -1,0 +1,34 @@
+"""Processes that kill themselves at a named place of their work, instead of those that run."""
+
+import time
+from collections.abc import Sequence
+
+from tests.chaos.world import World
+
+LOOK_S = 0.05
+
+
+def die_often(world: World, names: Sequence[str], command: str, *, times: int, **environment: str) -> int:
+    """Stands in for `names` until so many have died or the load is over; then those go on. Returns how many died."""
+    supervisor = world.system.supervisor
+    stand_ins = [f"{name}-dying" for name in names]
+    for name, stand_in in zip(names, stand_ins, strict=True):
+        supervisor.stop_part(name)
+        slot = {"PULSE_WORKER__INSTANCE": name} if command == "worker" else {}
+        world.system.start(stand_in, command, **slot, **environment)
+    pids = {world.system.pid(stand_in) for stand_in in stand_ins}
+
+    def deaths() -> int:
+        world.hurry()
+        pids.update(world.system.pid(stand_in) for stand_in in stand_ins)
+        return len(pids) - len(stand_ins)
+
+    with world.fault(f"{', '.join(names)} die at a failpoint, {times} times"):
+        try:
+            while deaths() < times and not world.load_over():
+                time.sleep(LOOK_S)
+        finally:
+            for name, stand_in in zip(names, stand_ins, strict=True):
+                supervisor.stop_part(stand_in)
+                supervisor.start_part(name)
+    return len(pids) - len(stand_ins)
