@@ -21,6 +21,9 @@ from tests.google_rows import ACCOUNT
 from tests.live import NOON_MS, PARTITIONS, Live, event, live
 from tests.system import Message, System
 
+pytestmark = pytest.mark.timeout(300)  # the page is heavy, and a busy machine takes its time
+
+
 # -- raw records ---------------------------------------------------------------------------------------------------
 
 
