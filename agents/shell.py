@@ -159,6 +159,8 @@ class Shell:
                 telemetry.emitted(stage, n)
             elif kind == "dropped":
                 telemetry.dropped(stage, label, n)
+            elif kind == "unknown_campaign":
+                telemetry.unknown_campaigns(stage, n, held.stage.source)
             else:
                 telemetry.dead_lettered(stage, label, n)
 

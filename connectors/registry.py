@@ -17,6 +17,6 @@ LOOKBACKS: dict[str, Callable[[Settings], Lookback]] = {
     "google-ads": lambda settings: Lookback(
         settings.google_ads.lookback_days,
         settings.google_ads.daily_lookback_days,
-        settings.google_ads.monthly_lookback_days,
+        settings.google_ads.weekly_lookback_days,
     ),
 }

@@ -139,7 +139,7 @@ class GoogleAdsSettings(Section):
     timeout_s: Seconds = Field(default=60.0, description="Longest wait for one answer.")
     lookback_days: int = Field(default=1, ge=0, le=90, description="Days before today that every run reads again.")
     daily_lookback_days: int = Field(default=7, ge=0, le=90, description="Days before today read once a day.")
-    monthly_lookback_days: int = Field(default=30, ge=0, le=90, description="Days before today read once a week.")
+    weekly_lookback_days: int = Field(default=30, ge=0, le=90, description="Days before today read once a week.")
     http_port: Port = Field(default=0, description=HEALTH_PORT)
 
     def missing_credentials(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ __all__ = [
     "retried",
     "serve_health",
     "sink_age_s",
+    "unknown_campaigns",
     "unknown_field",
 ]
 
@@ -52,6 +53,12 @@ _DEAD = Counter("pulse_records_dead_lettered", "Records that could not go on.", 
 _RETRIED = Counter("pulse_retries", "Calls that failed and were tried again.", ["stage", "code"], registry=REGISTRY)
 _UNKNOWN = Counter(
     "pulse_unknown_fields", "Names of fields that nothing reads, each once.", ["stage"], registry=REGISTRY
+)
+_NEW_CAMPAIGNS = Counter(
+    "pulse_unknown_campaigns",
+    "Campaigns that nothing was known of when their first record came.",
+    ["stage"],
+    registry=REGISTRY,
 )
 _EVENT_LAG = Gauge(
     "pulse_event_lag_seconds", "Now minus the time of the newest record dealt with.", ["stage"], registry=REGISTRY
@@ -101,6 +108,12 @@ def unknown_field(stage: str, name: str) -> None:
     """A name that came for the first time; it is no label, because a sender can make up any."""
     _UNKNOWN.labels(Stage(stage)).inc()
     log(__name__).info("unknown field", stage=str(stage), field=name)
+
+
+def unknown_campaigns(stage: str, n: int, topic: str) -> None:
+    """Campaigns whose first record came before anything described them: counted all the same, told once a flush."""
+    _NEW_CAMPAIGNS.labels(Stage(stage)).inc(n)
+    log(__name__).info("records of unknown campaigns", stage=str(stage), topic=topic, campaigns=n)
 
 
 def event_lag_s(stage: str, s: float) -> None:

@@ -168,6 +168,7 @@ class CountedState:
             events.check_first(event, record.key or b"", record.value or b"", record.timestamp)
             campaign = Campaign((record.key or b"").decode(), zone=event.zone or "UTC", currency=event.currency or "")
             self._learn(record.key or b"", campaign)
+            self._tally("unknown_campaign", "")
             self._campaigns_changed.append(record.key or b"")
             return campaign
         if not campaign.is_of(event.platform, event.account_id, event.campaign_id):

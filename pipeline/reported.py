@@ -252,6 +252,9 @@ class ReportedState:
         row = self.rows[key] = new_row(key, fact.end_ms, fact.fetched_at_ms)
         if fact.window == DAY and not fact.ad_id:
             self._campaigns.put_budget(fact.campaign_key, row)
+            # The entity report of a run comes first: a campaign it does not have is none the platform lists.
+            if fact.campaign_key not in self._days and not self._campaigns.knows(fact.campaign_key):
+                self._tallies.add("unknown_campaign")
         self._index(key, row)
         return row
 

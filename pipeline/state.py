@@ -70,4 +70,7 @@ class StageState(Protocol):
         """How many rows and outputs wait for the next take."""
 
     def tallies(self) -> dict[tuple[str, str], int]:
-        """Counters since the last call: ("received", ""), ("emitted", ""), ("dropped", reason), ("dead", code)."""
+        """Counters since the last call: ("received", ""), ("emitted", ""), ("dropped", reason), ("dead", code).
+
+        Beside these, which add up, ("unknown_campaign", ""): campaigns whose first record came.
+        """

@@ -21,6 +21,9 @@ from tests.google_rows import ACCOUNT
 from tests.live import NOON_MS, PARTITIONS, Live, event, live
 from tests.system import Message, System
 
+pytestmark = pytest.mark.timeout(300)  # the page is heavy, and a busy machine takes its time
+
+
 # -- raw records ---------------------------------------------------------------------------------------------------
 
 
@@ -139,6 +142,21 @@ def most_memory_mb(page: Page, part: str) -> float:
 def test_an_unknown_currency_is_counted_in_itself(page: Page) -> None:
     found = page.live.running.sql("SELECT DISTINCT currency, spend_micros FROM totals FINAL WHERE campaign_id = '9'")
     assert found == [{"currency": "XQZ", "spend_micros": 1_000_000}]
+
+
+@pytest.mark.parametrize(
+    ("key", "spend_micros"), [("meta:1:9", 1_000_000), (f"google_ads:{ACCOUNT}:700001", 6_000_000)]
+)
+def test_a_record_of_an_unknown_campaign_is_kept_counted_and_told(page: Page, key: str, spend_micros: int) -> None:
+    sql = page.live.running.sql
+    assert sql("SELECT count() AS kept FROM raw_records FINAL WHERE key = {k:String}", k=key)[0]["kept"] > 0
+    counted = sql("SELECT spend_micros FROM totals FINAL WHERE campaign_key = {k:String} AND window = '1d'", k=key)
+    assert counted == [{"spend_micros": spend_micros}]
+    assert page.live.metric("worker", "pulse_unknown_campaigns_total", stage="aggregate") >= 3
+    for topic in (RAW_EVENTS, RAW_GOOGLE_ADS):
+        assert f'"topic":"{topic}","campaigns":1,"event":"records of unknown campaigns"' in page.live.running.log(
+            "worker"
+        )
 
 
 # -- the intake ----------------------------------------------------------------------------------------------------

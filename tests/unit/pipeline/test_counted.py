@@ -109,6 +109,20 @@ def test_a_bad_record_is_a_letter_and_the_rest_goes_on(in_c: bool) -> None:
 
 
 @each_kind
+def test_a_campaign_nobody_has_heard_of_is_counted_and_told_once(in_c: bool) -> None:
+    state = CountedState("t", 0, in_c=in_c)
+    state.count([event(0), event(1)])
+    taken = state.take()
+    assert state.tallies()["unknown_campaign", ""] == 1
+    state.count([event(2)])
+    assert ("unknown_campaign", "") not in state.tallies()
+    again = CountedState("t", 0, in_c=in_c)
+    again.load([(key, row) for key, row in taken.rows if row is not None], counted_to=1)
+    again.count([event(2)])
+    assert ("unknown_campaign", "") not in again.tallies()
+
+
+@each_kind
 def test_rows_are_given_up_after_the_horizon_and_never_start_again_from_zero(in_c: bool) -> None:
     state = CountedState("t", 0, in_c=in_c, horizon_ms={"1m": DAY_MS, "5m": DAY_MS, "1h": DAY_MS, "1d": 2 * DAY_MS})
     state.count([event(0), tick(1, T0 + 3 * DAY_MS + 3_600_000), tick(2, T0 + 5 * DAY_MS)])
