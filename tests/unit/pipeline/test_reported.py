@@ -46,9 +46,10 @@ def test_metrics_of_something_else_in_a_row_are_not_its_figures() -> None:
 def test_a_read_that_completes_between_two_records_makes_the_older_one_stale() -> None:
     state = make()
     rows = [record(0, NOON_MS, {"clicks": "1"}), record(2, NOON_MS, {"clicks": "2"})]
-    read = {"v": 1, "kind": "report_complete", "report": "campaign_day", "account_id": "1", "rows": 1}
-    read |= {"fetched_at_ms": NOON_MS + 1, "since": "2026-11-20", "until": "2026-11-20"}
-    state.count([rows[0], Rec(1, NOON_MS + 1, None, json.dumps(read).encode()), rows[1]])
+    # It begins as the rows do: only what it ends with says what it is.
+    read = b',"kind":"report_complete","fetched_at_ms":%d,"since":"2026-11-20","until":"2026-11-20","rows":1}'
+    whole = (rows[0].value or b"")[:-1] + read % (NOON_MS + 1)
+    state.count([rows[0], Rec(1, NOON_MS + 1, None, whole), rows[1]])
     assert clicks(state) == [1]
     assert state.tallies()["dropped", DropReason.STALE_REVISION] == 1
 
