@@ -11,6 +11,7 @@ State of one partition of a report topic, a pure function of the prefix of that 
 """
 
 from collections.abc import Iterable, Sequence
+from sys import intern
 from typing import Any
 
 from pipeline.changelog import HEADER, STATE_VERSION
@@ -224,7 +225,7 @@ class ReportedState:
             self._keep(row, fact.fetched_at_ms)
             return row
         row[FLAGS] |= flags
-        row[ZONE], row[CURRENCY], row[NAME] = fact.zone, fact.currency, fact.campaign_name
+        row[ZONE], row[CURRENCY], row[NAME] = fact.zone, fact.currency, intern(fact.campaign_name)
         self._change(row, order, fact.fetched_at_ms, fact.measures)
         return row
 
