@@ -11,6 +11,7 @@ State of one partition of a report topic, a pure function of the prefix of that 
 """
 
 from collections.abc import Iterable, Sequence
+from sys import intern
 from typing import Any
 
 from pipeline.changelog import HEADER, STATE_VERSION
@@ -178,15 +179,14 @@ class ReportedState:
         try:
             fact: Snapshot | Entity | ReportComplete | None = None if head is None else read_behind(head, value)
             if fact is None:
-                fact, parts = normalize(value), None
+                fact = normalize(value)
             if isinstance(fact, Snapshot):
                 self._check_key(record, fact.campaign_key)
                 row = self._replace(record, fact)
                 if row is not None and parts is None:
                     self._frames.drop(row)
                 elif row is not None and parts is not None:
-                    names = [fact.zone, fact.currency, fact.campaign_name]
-                    named = row[ZONE : NAME + 1] == names
+                    named = row[ZONE : NAME + 1] == [fact.zone, fact.currency, fact.campaign_name]
                     self._frames.put(row, frame, parts, fact.same_until_ms, named=named)
                 return True
             if isinstance(fact, Entity):
@@ -225,7 +225,7 @@ class ReportedState:
             self._keep(row, fact.fetched_at_ms)
             return row
         row[FLAGS] |= flags
-        row[ZONE], row[CURRENCY], row[NAME] = fact.zone, fact.currency, fact.campaign_name
+        row[ZONE], row[CURRENCY], row[NAME] = fact.zone, fact.currency, intern(fact.campaign_name)
         self._change(row, order, fact.fetched_at_ms, fact.measures)
         return row
 
@@ -314,6 +314,7 @@ class ReportedState:
             if key not in self.rows and not self._expiry.is_forgotten(key[3], key[4]):
                 order = order_of(self.generation, self._upto)
                 self._publish(key, [order, *known[FETCHED_AT:FIGURES], ZERO, key])
+                self._out.keep_nothing(key)
         differing, self._out.outputs = self._out.take_outputs(), before
         return differing
 

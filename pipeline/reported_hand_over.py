@@ -92,8 +92,12 @@ class HandOver:
         self.outputs.append((DEAD_LETTERS, record.key, letter))
 
     def gone(self, key: RowKey) -> None:
-        self._changed.pop(key, None)
+        self.keep_nothing(key)
         self._gone.append(key)
+
+    def keep_nothing(self, key: RowKey) -> None:
+        """There is no row behind what was published."""
+        self._changed.pop(key, None)
 
     def take_outputs(self) -> list[Output]:
         outputs, self.outputs = self.outputs, []

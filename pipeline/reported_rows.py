@@ -1,6 +1,7 @@
 """The shape of a reported row, in memory and in the changelog."""
 
 from collections.abc import Callable
+from sys import intern  # rows of one campaign share their names
 from typing import Any
 
 from schemas.measures import ZERO
@@ -33,6 +34,7 @@ def kept(row: list[Any]) -> list[Any]:
 
 def restored(key: RowKey, row: list[Any]) -> list[Any]:
     """The other way; the row is made over in place."""
+    row[ZONE : NAME + 1] = map(intern, row[ZONE : NAME + 1])
     row[FIGURES:] = tuple(row[FIGURES:]), key, None, 0, 0, False
     return row
 
@@ -44,4 +46,4 @@ def row_key(key: RowKey) -> bytes:
 
 def read_key(key: bytes) -> RowKey:
     campaign, ad_group_id, ad_id, window, start_s = key.decode().split("|")
-    return campaign, ad_group_id, ad_id, window, int(start_s) * 1000
+    return intern(campaign), intern(ad_group_id), intern(ad_id), intern(window), int(start_s) * 1000

@@ -38,6 +38,7 @@ FRESH_AFTER_MS = 3 * HOUR_MS
 SETTLED_AFTER_MS = 90 * DAY_MS
 MAX_AHEAD_MS = 2 * DAY_MS
 MAX_DAYS = 400  # of one read
+MAX_FIGURES_BYTES = 1 << 12
 NEVER_MS = 1 << 53
 PLATFORM = str(Platform.GOOGLE_ADS)
 # As plain text, which is half as dear to write as a member of an enum.
@@ -67,6 +68,8 @@ def read_behind(head: Head, value: bytes) -> Snapshot | None:
 
 def read_figures(figures: bytes) -> tuple[int, ...] | None:
     """The measures of a row's metrics; None if only `normalize` can say what is wrong with them."""
+    if len(figures) > MAX_FIGURES_BYTES:
+        return None
     try:
         return _measures(decode_metrics(figures))
     except (BadRecord, msgspec.MsgspecError, ValueError, ArithmeticError):
