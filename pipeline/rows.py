@@ -127,8 +127,7 @@ def _read(topic: str, records: Sequence[SourceRecord], block: Block) -> tuple[Se
     try:
         return records, decode.all_of(records)
     except (BadRecord, msgspec.MsgspecError, UnicodeDecodeError):
-        pass  # one of them is bad: which one, and why?
-    kept, read = [], []
+        kept, read = [], []  # one of them is bad: which one, and why?
     for record in records:
         try:
             read.append(decode.one(record))
@@ -195,9 +194,6 @@ def local_day(zone: str, quarter: int) -> int:
         return (datetime.fromtimestamp(quarter * QUARTER_MS // 1000, ZoneInfo(zone)).date() - EPOCH).days
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise BadRecord(BadRecordCode.BAD_ZONE, "zone", f"{zone!r} is not an IANA zone") from None
-
-
-# -- reading ---------------------------------------------------------------------------------------------------
 
 
 class _Decoder:

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from connectors.clickhouse.codes import verdict
+from connectors.clickhouse.codes import AWAY_ADVICE, verdict
 from connectors.settings import Settings
 from pipeline.codes import TransientCode
 from pipeline.errors import Transient
@@ -50,7 +50,7 @@ def sorted_errors(settings: Settings) -> Iterator[None]:
     except ClickHouseError as error:
         raise verdict(error, address(settings)) from error
     except (OSError, aiohttp.ClientError, urllib3.exceptions.HTTPError) as error:
-        detail = f"{address(settings)}: {str(error) or type(error).__name__}"
+        detail = f"{address(settings)}: {str(error) or type(error).__name__} {AWAY_ADVICE}"
         raise Transient(TransientCode.CLICKHOUSE_AWAY, detail) from None
 
 

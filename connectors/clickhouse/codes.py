@@ -15,6 +15,7 @@ BUSY: MappingProxyType[int, str] = MappingProxyType(
     {
         3: "UNEXPECTED_END_OF_FILE",
         23: "CANNOT_READ_FROM_ISTREAM",
+        75: "CANNOT_WRITE_TO_FILE_DESCRIPTOR",  # "No space left on device" in the middle of a part
         159: "TIMEOUT_EXCEEDED",
         164: "READONLY",  # a server in a restart, or a full disk
         201: "QUOTA_EXCEEDED",
@@ -35,6 +36,19 @@ BUSY: MappingProxyType[int, str] = MappingProxyType(
         999: "KEEPER_EXCEPTION",
     }
 )
+# What a person can do meanwhile, and how long not to ask again: these do not pass within a second.
+ADVICE: MappingProxyType[int, str] = MappingProxyType(
+    {
+        75: "Free space on the server's disk.",
+        164: "The server is read-only: look at its disk and its profile.",
+        242: "The table is read-only: look at the server's disk and log.",
+        243: "Free space on the server's disk.",
+        252: "Merges do not keep up: raise sink.flush_s, or give the server more CPU.",
+        241: "Raise the server's memory limit, or lower sink.block_rows.",
+    }
+)
+AWAY_ADVICE = "Start it, or check clickhouse.host and clickhouse.port."
+STUCK_S = 2.0
 # The database is not as this release needs it.
 SCHEMA: MappingProxyType[int, str] = MappingProxyType(
     {
@@ -64,7 +78,8 @@ def verdict(error: ClickHouseError, address: str) -> PipelineError | ClickHouseE
     code = found if isinstance(found, int) else 0  # 0: no answer of the server
     text = " ".join(str(error).split())[:DETAIL_CHARS]
     if code in BUSY:
-        return Transient(TransientCode.CLICKHOUSE_BUSY, f"{address}: {BUSY[code]}: {text}")
+        detail = f"{address}: {BUSY[code]}: {text} {ADVICE.get(code, '')}".rstrip()
+        return Transient(TransientCode.CLICKHOUSE_BUSY, detail, retry_after_s=STUCK_S if code in ADVICE else None)
     if code in SCHEMA:
         return Misconfigured(
             MisconfiguredCode.SCHEMA_MISMATCH,
@@ -80,5 +95,5 @@ def verdict(error: ClickHouseError, address: str) -> PipelineError | ClickHouseE
             MisconfiguredCode.PERMISSION, f"The ClickHouse user at {address} may not do this; grant it. {text}"
         )
     if code == 0 and (isinstance(error, OperationalError) or any(word in text for word in BUSY_HTTP)):
-        return Transient(TransientCode.CLICKHOUSE_AWAY, f"{address}: {text}")
+        return Transient(TransientCode.CLICKHOUSE_AWAY, f"{address}: {text} {AWAY_ADVICE}")
     return error

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from connectors import telemetry
+from connectors.clickhouse import gauges
 from connectors.clickhouse.client import connect_async, sorted_errors
 from connectors.clickhouse.held import Cut
 from connectors.clickhouse.lane import Lane
@@ -78,7 +79,8 @@ async def run_sink(
         give_up = asyncio.Event()
         letters = _Letters(settings, give_up)
         stack.push_async_callback(letters.close)
-        writer = BlockWriter(client, settings, letters.send, give_up)
+        writer = BlockWriter(client, settings, clock, letters.send, give_up)
+        stack.callback(writer.close)
         sink = _Sink(settings, clock, consumer, writer, ids, stored)
         try:
             await _patiently(sink.start, KAFKA_CHECK, stop)
@@ -200,6 +202,7 @@ class _Sink:
             self._consumer.seek(place, max(lane.next_offset, first[place]))
 
     async def run(self, stop: asyncio.Event, give_up: asyncio.Event) -> None:
+        gauges.held(lambda: self.held_bytes)
         async with asyncio.TaskGroup() as beside:
             ledger = beside.create_task(_quietly(self._writer.keep_ledger()))
             status = beside.create_task(self._tell_status())

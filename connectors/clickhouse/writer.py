@@ -11,6 +11,7 @@ from connectors import telemetry
 from connectors.clickhouse import gauges
 from connectors.clickhouse.blocks import Body, arrow_table, body_of, prepare
 from connectors.clickhouse.client import sorted_errors
+from connectors.clock import Clock
 from connectors.retry import retrying
 from connectors.settings import Settings
 from pipeline.codes import Stage
@@ -18,10 +19,12 @@ from pipeline.errors import BadRecord, Transient
 from pipeline.rows import Block
 from pipeline.state import SourceRecord
 from schemas.tables import SINK_BLOCKS
+from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS
 
 CHECK = "clickhouse"
 WRITERS = 4  # blocks prepared and inserted at the same time; bounds memory and the load on the server
 ROUND = 6  # attempts until the back-off starts over, so that a return is noticed within seconds
+WAITING = "The records wait in Kafka; nothing is lost while its retention lasts."
 log = telemetry.log(__name__)
 
 Refuse = Callable[[Block, SourceRecord, BadRecord], Awaitable[None]]
@@ -30,7 +33,10 @@ Refuse = Callable[[Block, SourceRecord, BadRecord], Awaitable[None]]
 class BlockWriter:
     """`refuse` writes a dead letter and returns when it is acknowledged. `give_up` ends all waiting with Stopped."""
 
-    def __init__(self, client: AsyncClient, settings: Settings, refuse: Refuse, give_up: asyncio.Event) -> None:
+    def __init__(
+        self, client: AsyncClient, settings: Settings, clock: Clock, refuse: Refuse, give_up: asyncio.Event
+    ) -> None:
+        self._clock = clock
         self._client, self._settings, self._refuse, self._give_up = client, settings, refuse, give_up
         self._slots = asyncio.Semaphore(WRITERS)
         # One thread: blocks are built by one Python anyway, and only one at a time takes the memory for it.
@@ -44,7 +50,8 @@ class BlockWriter:
         async with self._slots:
             preparing = (topic, topic_id, partition, records, self._client.write_compression)
             block, bodies = await asyncio.get_running_loop().run_in_executor(self._bench, prepare, *preparing)
-            await asyncio.gather(*(self._insert(body, block.token(body.table.name)) for body in bodies))
+            received_ms = records[0].timestamp
+            await asyncio.gather(*(self._store(body, block, received_ms) for body in bodies))
             del bodies
             for record, error in block.refused:
                 await self._refuse(block, record, error)
@@ -73,6 +80,11 @@ class BlockWriter:
                 if not done.done():
                     done.set_result(None)
 
+    async def _store(self, body: Body, block: Block, received_ms: int) -> None:
+        await self._insert(body, block.token(body.table.name))
+        gauges.rows_written(body.table.name, body.rows)
+        gauges.freshness(body.table.name, age_s(self._clock, block.topic, received_ms))
+
     async def _insert(self, body: Body, token: str) -> None:
         async def once() -> None:
             with sorted_errors(self._settings):
@@ -85,12 +97,17 @@ class BlockWriter:
                 await retrying(once, stop=self._give_up, attempts=ROUND, on_retry=self._say_away)
             except Transient:
                 continue
+            gauges.inserted()
             self._say_back()
             return
 
+    def close(self) -> None:
+        """Ends the thread that builds blocks."""
+        self._bench.shutdown(wait=False, cancel_futures=True)
+
     def _say_away(self, failure: Transient, _wait_s: float) -> None:
         telemetry.retried(Stage.SINK, failure.code)
-        telemetry.health.set(CHECK, ok=False, detail=str(failure))
+        telemetry.health.set(CHECK, ok=False, detail=f"{failure} {WAITING}")
         if not self._away:
             self._away = True
             log.warning("clickhouse is away or busy; waiting", code=failure.code, detail=failure.detail)
@@ -100,3 +117,10 @@ class BlockWriter:
             self._away = False
             log.info("clickhouse is back")
             telemetry.health.set(CHECK, ok=True)
+
+
+def age_s(clock: Clock, topic: str, ms: int) -> float:
+    """Real seconds since the instant a record carries: pulse time on raw topics, real time on what we derive."""
+    if topic in {RAW_EVENTS, RAW_GOOGLE_ADS}:
+        return max(0.0, clock.real_seconds((clock.now_ms() - ms) / 1000))
+    return max(0.0, (Clock.real().now_ms() - ms) / 1000)

@@ -3,7 +3,7 @@
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError
 
-from connectors.clickhouse.codes import ACCESS, BUSY, PERMISSION, SCHEMA, verdict
+from connectors.clickhouse.codes import ACCESS, ADVICE, BUSY, PERMISSION, SCHEMA, verdict
 from pipeline.errors import Misconfigured, Transient
 
 PLACE = "127.0.0.1:8123"
@@ -21,6 +21,14 @@ def test_a_busy_server_is_asked_again(code: int) -> None:
     assert isinstance(found, Transient)
     assert found.code == "clickhouse_busy"
     assert BUSY[code] in found.detail
+
+
+@pytest.mark.parametrize("code", ADVICE)
+def test_a_server_that_takes_no_rows_is_left_alone_for_a_while_and_says_what_to_do(code: int) -> None:
+    found = verdict(failure(code), PLACE)
+    assert isinstance(found, Transient)
+    assert found.detail.endswith(ADVICE[code])
+    assert (found.retry_after_s or 0) >= 1
 
 
 @pytest.mark.parametrize(
