@@ -87,11 +87,14 @@ def _live(this: _Run, running: System, worlds: Sequence[World]) -> None:
     if first.sink:
         running.start("sink", "sink")
     _until_restored(running, names)
-    for scenario, world, events in zip(this.scenarios, worlds, _loads(this), strict=True):
+    for number, (scenario, world, events) in enumerate(zip(this.scenarios, worlds, _loads(this), strict=True)):
+        if number:
+            _come_to_rest(this, running)  # what a scenario is blamed for is its own
         this.say(f"{scenario.code}: {world.plan.per_s:,.0f} events a second for {world.plan.seconds:,.0f} s")
         load = Load(running.kafka.address, events, per_s=world.plan.per_s, ledger=world.ledger)
         world.load_over = lambda load=load: load.over  # type: ignore[misc]
         load.start()
+        world.began_s = time.monotonic()
         try:
             scenario.disturb(world, world.plan)
         except AssertionError as failure:
