@@ -1,5 +1,6 @@
 """What a scenario gets into its hands: the running system, its ledger, and ways to hurt it."""
 
+import math
 import os
 import random
 import signal
@@ -57,6 +58,7 @@ class World:
     ports: Mapping[str, int] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     samples: Sequence[Sample] = ()  # of the workers' progress, from the start on, while it runs
+    allowed: float = math.inf  # how many records the load may have sent; it waits there
     began_s: float = 0.0  # when the load began, monotonic
     load_over: Callable[[], bool] = lambda: True  # whether every event of the load has been handed over
 
