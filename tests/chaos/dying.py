@@ -1,11 +1,13 @@
 """Processes that kill themselves at a named place of their work, instead of those that run."""
 
+import math
 import time
 from collections.abc import Sequence
 
 from tests.chaos.world import World
 
 LOOK_S = 0.05
+PATIENCE_S = 10.0  # for one death
 
 
 def die_often(world: World, names: Sequence[str], command: str, *, times: int, **environment: str) -> int:
@@ -23,11 +25,16 @@ def die_often(world: World, names: Sequence[str], command: str, *, times: int, *
         pids.update(world.system.pid(stand_in) for stand_in in stand_ins)
         return len(pids) - len(stand_ins)
 
+    began_s = time.monotonic()
     with world.fault(f"{', '.join(names)} die at a failpoint, {times} times"):
         try:
-            while deaths() < times and not world.load_over():
+            while (died := deaths()) < times and not world.load_over():
+                # The load keeps pace with the deaths: on a slow machine it would be over before the first.
+                turns = 1 + max(died, (time.monotonic() - began_s) / PATIENCE_S)
+                world.allowed = world.plan.events * turns / times
                 time.sleep(LOOK_S)
         finally:
+            world.allowed = math.inf
             for name, stand_in in zip(names, stand_ins, strict=True):
                 supervisor.stop_part(stand_in)
                 supervisor.start_part(name)

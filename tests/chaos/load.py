@@ -1,5 +1,6 @@
 """Puts records on the raw topics at a steady rate, whatever the broker is doing, and enters each ack in the ledger."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -17,11 +18,20 @@ FLUSH_LIMIT_S = 300.0
 class Load:
     """A thread that sends `events` at `per_s` of those that count as own events; `join` waits for every ack.
 
+    `allowed`: how many may be sent so far; the load waits there.
     An idempotent producer that never gives up: a record is in the topic once, or it is not acknowledged.
     """
 
-    def __init__(self, bootstrap: str, events: Iterable[LedgerEvent], *, per_s: float, ledger: Ledger) -> None:
-        self._events, self._per_s, self._ledger = events, per_s, ledger
+    def __init__(
+        self,
+        bootstrap: str,
+        events: Iterable[LedgerEvent],
+        *,
+        per_s: float,
+        ledger: Ledger,
+        allowed: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        self._events, self._per_s, self._ledger, self._allowed = events, per_s, ledger, allowed
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -67,6 +77,10 @@ class Load:
             for number, event in enumerate(self._events):
                 if number % BATCH == 0:
                     self._producer.poll(0)
+                    while number > self._allowed():
+                        time.sleep(0.05)
+                        started += 0.05
+                        self._producer.poll(0)
                     time.sleep(max(0.0, started + number / self._per_s - time.monotonic()))
                 self._send(event)
         except Exception as failure:  # noqa: BLE001 - told by `join`

@@ -141,7 +141,8 @@ def _read(ledger: Iterable[Entry]) -> tuple["array[int]", _Owed]:
         elif entry.counts:
             for window, start_ms in windows_of(entry.zone, entry.at_ms):
                 key = (entry.campaign, "counted", window, start_ms)
-                if entry.received_ms > start_ms + LENGTH_MS[window] + KEPT_MS[window]:
+                # The first window of a UTC day that is given up takes with it those of its day that have nothing yet.
+                if entry.received_ms > start_ms - start_ms % DAY_MS + LENGTH_MS[window] + KEPT_MS[window]:
                     given_up.add(key)
                 row = sums[key]
                 for index, n in enumerate(entry.measures):

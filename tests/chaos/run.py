@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.local.supervisor import PartState
+from pipeline.errors import Transient
 from schemas.topics import RAW_EVENTS
 from tests.chaos.lag_watch import LagWatch, longest_standstill_s, recoveries
 from tests.chaos.latency import latency, published_totals
@@ -87,11 +88,20 @@ def _live(this: _Run, running: System, worlds: Sequence[World]) -> None:
     if first.sink:
         running.start("sink", "sink")
     _until_restored(running, names)
-    for scenario, world, events in zip(this.scenarios, worlds, _loads(this), strict=True):
+    for number, (scenario, world, events) in enumerate(zip(this.scenarios, worlds, _loads(this), strict=True)):
+        if number:
+            _come_to_rest(this, running)  # what a scenario is blamed for is its own
         this.say(f"{scenario.code}: {world.plan.per_s:,.0f} events a second for {world.plan.seconds:,.0f} s")
-        load = Load(running.kafka.address, events, per_s=world.plan.per_s, ledger=world.ledger)
+        load = Load(
+            running.kafka.address,
+            events,
+            per_s=world.plan.per_s,
+            ledger=world.ledger,
+            allowed=lambda world=world: world.allowed,  # type: ignore[misc]
+        )
         world.load_over = lambda load=load: load.over  # type: ignore[misc]
         load.start()
+        world.began_s = time.monotonic()
         try:
             scenario.disturb(world, world.plan)
         except AssertionError as failure:
@@ -142,9 +152,13 @@ def _come_to_rest(this: _Run, running: System) -> None:
 def _examine(this: _Run, running: System, worlds: Sequence[World], watch: LagWatch, seconds: float) -> Report:
     ledger = worlds[0].ledger
     wrong = this.wrong
-    findings = findings_of(running, ledger, this.say)
-    this.say("pulse verify")
-    verified = running.verify()
+    findings, verified = None, {}
+    try:
+        findings = findings_of(running, ledger, this.say)
+        this.say("pulse verify")
+        verified = running.verify()
+    except (AssertionError, Transient) as failure:
+        wrong.append(f"the oracle could not look: {failure}")
     if ledger.acked != ledger.handed_over or ledger.refused:
         wrong.append(f"{ledger.handed_over - ledger.acked} records were never acknowledged {ledger.refused[:3]}")
     broken = [part.name for part in running.supervisor.status() if part.state is PartState.MISCONFIGURED]

@@ -1,5 +1,6 @@
 """What a scenario gets into its hands: the running system, its ledger, and ways to hurt it."""
 
+import math
 import os
 import random
 import signal
@@ -57,12 +58,17 @@ class World:
     ports: Mapping[str, int] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     samples: Sequence[Sample] = ()  # of the workers' progress, from the start on, while it runs
+    allowed: float = math.inf  # how many records the load may have sent; it waits there
+    began_s: float = 0.0  # when the load began, monotonic
     load_over: Callable[[], bool] = lambda: True  # whether every event of the load has been handed over
 
     def names(self) -> list[str]:
         """Our processes that run, without broker and ClickHouse."""
         running = {part.name for part in self.system.supervisor.status() if part.state is not PartState.STOPPED}
         return [name for name in self.system.started if name in running]
+
+    def own_samples(self) -> list[Sample]:
+        return [sample for sample in self.samples if sample.at_s >= self.began_s]
 
     def is_running(self, name: str) -> bool:
         parts = {part.name: part.state for part in self.system.supervisor.status()}

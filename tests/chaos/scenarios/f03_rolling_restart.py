@@ -6,7 +6,7 @@ from tests.chaos.watching import until
 from tests.chaos.world import World
 
 STOP_LIMIT_S, BACK_LIMIT_S = 15.0, 60.0
-LONGEST_STANDSTILL_S = 60.0
+LONGEST_STANDSTILL_S = 60.0  # judged in the full form only: how fast is a matter of the machine
 RESTORED = '"event":"state restored"'
 
 
@@ -28,8 +28,8 @@ def _restart(world: World, name: str) -> None:
 
 
 def check(world: World) -> list[str]:
-    stood_s = longest_standstill_s(world.samples)
-    return [f"nothing was counted for {stood_s} s"] if stood_s > LONGEST_STANDSTILL_S else []
+    stood_s = longest_standstill_s(world.own_samples())
+    return [f"nothing was counted for {stood_s} s"] if world.full and stood_s > LONGEST_STANDSTILL_S else []
 
 
 SCENARIO = Scenario(

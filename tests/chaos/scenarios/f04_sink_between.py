@@ -4,8 +4,8 @@ from tests.chaos.dying import die_often
 from tests.chaos.scenario import Plan, Scenario
 from tests.chaos.world import World
 
-CHANCES = "block_written:0.2,range_written:0.05"
-ENOUGH = 2  # of the deaths that are asked for, one in so many must happen before the load is over
+CHANCES = "block_written:0.3,range_written:0.1"
+ENOUGH = 3  # of the deaths that are asked for, one in so many must happen before the load is over
 PHYSICAL_SQL = "SELECT count() - uniqExact(topic, partition, offset) AS twice FROM raw_records"
 
 
@@ -31,7 +31,7 @@ def check(world: World) -> list[str]:
 SCENARIO = Scenario(
     code="F4",
     title="The sink dies between the rows of a block and the range that says they are stored.",
-    short=Plan(per_s=1_000, seconds=25, times=6),
+    short=Plan(per_s=1_000, seconds=15, times=4),
     full=Plan(per_s=1_000, seconds=1_200, times=200),
     disturb=disturb,
     check=check,

@@ -4,8 +4,8 @@ from tests.chaos.dying import die_often
 from tests.chaos.scenario import Plan, Scenario
 from tests.chaos.world import World
 
-CHANCES = "before_flush:0.01,totals_written:0.02,rows_written:0.02,acked:0.01"
-ENOUGH = 2  # of the deaths that are asked for, one in so many must happen before the load is over
+CHANCES = "before_flush:0.05,totals_written:0.15,rows_written:0.15,acked:0.05"
+ENOUGH = 3  # of the deaths that are asked for, one in so many must happen before the load is over
 
 
 def disturb(world: World, plan: Plan) -> None:
@@ -27,7 +27,7 @@ def check(world: World) -> list[str]:
 SCENARIO = Scenario(
     code="F5",
     title="Workers die between any two of their writes: totals, changelog, acknowledgement.",
-    short=Plan(per_s=1_000, seconds=25, times=8),
+    short=Plan(per_s=1_000, seconds=15, times=6),
     full=Plan(per_s=1_000, seconds=1_200, times=200),
     disturb=disturb,
     check=check,

@@ -92,7 +92,7 @@ def _expected(before: Findings, lost: Entry, doubled: Entry, total: str) -> Find
 SCENARIO = Scenario(
     code="F30",
     title="The oracle itself is tested: one record is taken away, one doubled, one total raised by a micro.",
-    short=Plan(per_s=1_000, seconds=10),
+    short=Plan(per_s=1_000, seconds=3),
     full=Plan(per_s=1_000, seconds=60),
     disturb=disturb,
     check=check,
