@@ -1,6 +1,7 @@
 """The Faust app of a worker: one agent per source topic, all around one shell."""
 
 import asyncio
+import threading
 from typing import Any
 
 import faust
@@ -29,6 +30,7 @@ def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
         async def on_start(self) -> None:
             producer = await start_producer(settings)
             await shell.start(producer)
+            threading.Thread(target=shell.keep_beating, name="beat", daemon=True).start()
             self.add_future(watch_broker(producer))
             await super().on_start()
 
@@ -80,9 +82,6 @@ def _attach(app: faust.App, shell: Shell, topic: str, settings: WorkerSettings) 
 
 
 def _hook(app: faust.App, shell: Shell, clock: Clock) -> None:
-    async def beat() -> None:
-        await shell.keep_beating()
-
     async def forget(app: faust.App, revoked: Any, **_: Any) -> None:
         shell.forget()  # the consumer has waited for the flush and committed before this signal
 
@@ -99,7 +98,6 @@ def _hook(app: faust.App, shell: Shell, clock: Clock) -> None:
             await asyncio.sleep(REPORT_S)
             shell.report_lag(lambda topic, number: app.consumer.highwater(TP(topic, number)), clock.now_ms())
 
-    app.task(beat)
     app.task(report)
     app.on_partitions_revoked.connect(forget, weak=False)
     app.on_rebalance_complete.connect(restore, weak=False)

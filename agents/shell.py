@@ -25,6 +25,7 @@ from schemas.topics import REKEYED
 
 MAX_PENDING = 50_000  # rows that wait for a flush before the agent waits for one
 REST_PER_WORK, LONGEST_REST_S = 8.0, 1.0
+BEAT_S = 0.5
 FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our partitions away
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
 
@@ -67,10 +68,21 @@ class Shell:
 
     def beat(self) -> None:
         """Refuse to go on after a freeze. A courtesy to readers of the totals; the proof is in the changelog keys."""
-        now = time.clock_gettime(time.CLOCK_BOOTTIME)
-        if self._beat_at is not None and now - self._beat_at > FROZEN_SHARE * self._session_s:
-            die(f"frozen for {now - self._beat_at:.1f} s: the group has given the partitions of this worker away")
-        self._beat_at = now
+        self._refuse_after_freeze()
+        self._beat_at = time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def _refuse_after_freeze(self) -> None:
+        if self._beat_at is None:
+            return
+        silent_s = time.clock_gettime(time.CLOCK_BOOTTIME) - self._beat_at
+        if silent_s > FROZEN_SHARE * self._session_s:
+            die(f"frozen for {silent_s:.1f} s: the group has given the partitions of this worker away")
+
+    def keep_beating(self) -> None:
+        """In a thread, as the heartbeat to the group is: long work is no freeze, to neither of them."""
+        while True:
+            self.beat()
+            time.sleep(BEAT_S)
 
     # -- assignment ------------------------------------------------------------------------------------------
 
@@ -104,7 +116,7 @@ class Shell:
     async def publish(self, topic: str) -> None:
         """Only the totals and alerts, so that readers need not wait for the changelog."""
         async with self._flushing[topic]:
-            self.beat()
+            self._refuse_after_freeze()
             outputs: Batches = {}
             for number, held in self._of(topic):
                 if held.state.pending:
@@ -115,7 +127,7 @@ class Shell:
 
     async def flush(self, topic: str) -> None:
         async with self._flushing[topic]:
-            self.beat()
+            self._refuse_after_freeze()
             self._reach("before_flush")
             taken: list[tuple[Held, list[Any]]] = []
             outputs: Batches = {}
@@ -192,8 +204,3 @@ class Shell:
                 behind_s[held.stage.label] = max(behind_s.get(held.stage.label, 0.0), late_s)
         for label, late_s in behind_s.items():
             telemetry.event_lag_s(label, late_s)
-
-    async def keep_beating(self) -> None:
-        while True:
-            await asyncio.sleep(0.5)
-            self.beat()

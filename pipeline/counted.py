@@ -33,6 +33,7 @@ from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
 
 CROSSING_MS = 1_000
+ROWS_OF_PANE = 4  # of a campaign; one of an ad has two
 _offset = attrgetter("offset")
 CAMPAIGN_PREFIX, EXPIRED = b"\x00campaign|", b"\x00expired"
 
@@ -240,7 +241,7 @@ class CountedState:
 
     @property
     def pending(self) -> int:
-        return self.windows.pending + len(self._panes)
+        return self.windows.pending + ROWS_OF_PANE * len(self._panes)
 
     @property
     def clock_ms(self) -> int:

@@ -158,7 +158,7 @@ def outcome(records: list[Rec], cuts: list[int], *, in_c: bool) -> tuple[list[An
 
 
 @given(STREAM, st.lists(st.integers(1, 25), max_size=3))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_both_count_the_same_and_refuse_the_same(items: list[Any], cuts: list[int]) -> None:
     records = records_of(items)
     assert outcome(records, cuts, in_c=BUILT) == outcome(records, cuts, in_c=False)
