@@ -20,20 +20,21 @@ static const int64_t NEVER = 1LL << 62;
 #include "hash.h"
 #include "id_memory.h"
 #include "event.h"
+#include "campaigns.h"
+#include "entries.h"
 #include "panes.h"
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, NULL};
 
 PyMODINIT_FUNC PyInit_native(void) {
-    static const char *const strings[5] = {"platform", "account_id", "campaign_id", "currency", "zone"};
+    static const char *const strings[STRINGS] = {"platform", "account_id", "campaign_id", "currency", "zone"};
     s_offset = PyUnicode_InternFromString("offset");
     s_timestamp = PyUnicode_InternFromString("timestamp");
     s_key = PyUnicode_InternFromString("key");
     s_value = PyUnicode_InternFromString("value");
     s_hour = PyUnicode_InternFromString("hour");
     s_names = PyUnicode_InternFromString("names");
-    s_ad_id = PyUnicode_InternFromString("ad_id");
-    for (int i = 0; i < 5; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
+    for (int i = 0; i < STRINGS; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
     PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&PanesType) < 0 ? NULL : PyModule_Create(&module);
     if (!made) return NULL;
     if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||

@@ -50,6 +50,11 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[str]]] = {
     "Consumer.perform_seek": (base.Consumer.perform_seek, ["self"]),
     "Consumer.on_partitions_revoked": (base.Consumer.on_partitions_revoked, ["self", "revoked"]),
     "Consumer.verify_event_path": (base.Consumer.verify_event_path, ["self", "now", "tp"]),
+    "Consumer._new_consumer_thread": (driver.Consumer._new_consumer_thread, ["self"]),
+    "Thread._create_worker_consumer": (
+        driver.AIOKafkaConsumerThread._create_worker_consumer,
+        ["self", "transport"],
+    ),
     "Consumer._new_offset": (base.Consumer._new_offset, ["self", "tp"]),
     "Consumer._add_gap": (base.Consumer._add_gap, ["self", "tp", "offset_from", "offset_to"]),
     "Consumer._get_active_partitions": (base.Consumer._get_active_partitions, ["self"]),
@@ -87,6 +92,12 @@ def test_every_method_we_override_is_one_of_the_stock_consumer() -> None:
 def test_our_app_makes_our_consumer() -> None:
     app = CoalescingApp("contract", broker="kafka://127.0.0.1:1")
     assert app.transport.Consumer is CoalescingConsumer
+
+
+async def test_our_thread_lets_the_broker_gather_before_it_answers() -> None:
+    made = ours()
+    worker = made._new_consumer_thread()._create_worker_consumer(made.app.transport)
+    assert (worker._fetch_min_bytes, worker._fetch_max_wait_ms) == (transport.FETCH_MIN_BYTES, transport.FETCH_WAIT_MS)
 
 
 # -- fault 1: what was acked is forgotten at every rebalance -----------------------------------------------------

@@ -438,14 +438,15 @@ async def test_kill_9_at_any_moment_loses_and_doubles_nothing(settings: Settings
             process.kill()
             process.wait()
             process = start()
-        await until(stored(settings, {(RAW_EVENTS, 0): count, (TOTALS, 0): count}), 40)
+        await send(settings, [(RAW_EVENTS, 0, b"k", event(count))])  # what only the last of them can store
+        await until(stored(settings, {(RAW_EVENTS, 0): count + 1, (TOTALS, 0): count}), 40)
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         process.wait()
-    assert ask(settings, "SELECT count(), uniqExact(offset) FROM raw_records FINAL") == [(count, count)]
+    assert ask(settings, "SELECT count(), uniqExact(offset) FROM raw_records FINAL") == [(count + 1, count + 1)]
     assert ask(settings, "SELECT count() FROM totals_history FINAL") == [(count,)]
     newest = [(str(n % 50), n) for n in range(count - 50, count)]
     assert sorted(ask(settings, "SELECT campaign_id, clicks FROM totals FINAL")) == sorted(newest)
