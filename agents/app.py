@@ -74,10 +74,14 @@ def _attach(app: faust.App, shell: Shell, topic: str, settings: WorkerSettings) 
                 log.exception("counting failed", topic=topic)
                 die(f"counting {topic} failed: {error!r}")
 
+    async def publish() -> None:
+        await shell.keep_publishing(topic, settings.publish_s)
+
     async def flush() -> None:
-        await shell.keep_flushing(topic, settings.publish_s, settings.flush_s)
+        await shell.keep_flushing(topic, settings.flush_s)
 
     app.agent(source, name=f"count_{topic}")(count)
+    app.task(publish)
     app.task(flush)
 
 

@@ -9,7 +9,7 @@ nothing unacknowledged was committed.
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -24,7 +24,11 @@ from pipeline.state import Output
 from schemas.topics import REKEYED
 
 MAX_PENDING = 50_000  # rows that wait for a flush before the agent waits for one
-REST_PER_WORK, LONGEST_REST_S = 8.0, 1.0
+REST_PER_WORK, LONGEST_REST_S = 3.0, 1.0
+BUSY_RECORDS, BUSY_REST_PER_WORK = (
+    10_000,
+    12.0,
+)  # so many since the last time: a backlog, where nobody waits for one row
 BEAT_S = 0.5
 FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our partitions away
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
@@ -56,6 +60,7 @@ class Shell:
         self._held: dict[tuple[str, int], Held] = {}
         self._flushing = {stage.source: asyncio.Lock() for stage in stages}
         self._producer: AIOKafkaProducer | None = None
+        self._fresh: dict[str, int] = {}  # topic -> records counted since it was last published
         self._beat_at: float | None = None
         self.on_restored: Callable[[], None] = lambda: None
 
@@ -110,20 +115,23 @@ class Shell:
         held = self._held[topic, event.message.partition]
         held.state.count(event.value)
         held.unacked.append(event)
+        self._fresh[topic] = self._fresh.get(topic, 0) + len(event.value)
         if held.state.pending > MAX_PENDING:
             await self.flush(topic)
 
     async def publish(self, topic: str) -> None:
-        """Only the totals and alerts, so that readers need not wait for the changelog."""
-        async with self._flushing[topic]:
-            self._refuse_after_freeze()
-            outputs: Batches = {}
-            for number, held in self._of(topic):
-                if held.state.pending:
-                    self._route(held.state.publish(), number, outputs)
-            if outputs and self._producer is not None:
-                await send_batches(self._producer, outputs)
-                self._reach("published")
+        """Only totals and alerts, so that readers need not wait for the changelog.
+
+        Also while a flush waits for the broker: the producer keeps the order of a partition.
+        """
+        self._refuse_after_freeze()
+        outputs: Batches = {}
+        for number, held in self._of(topic):
+            if held.state.pending:
+                self._route(held.state.publish(), number, outputs)
+        if outputs and self._producer is not None:
+            await send_batches(self._producer, outputs)
+            self._reach("published")
 
     async def flush(self, topic: str) -> None:
         async with self._flushing[topic]:
@@ -176,21 +184,29 @@ class Shell:
             else:
                 telemetry.dead_lettered(stage, label, n)
 
-    async def keep_flushing(self, topic: str, publish_s: float, keep_s: float) -> None:
-        """Publish every `publish_s` and keep every `keep_s`: seldomer under load, so that a row is written for many."""
-        # Not `while not stopping`: the stopping consumer waits for the acks that this task gives.
-        spent_s, kept_at = 0.0, time.monotonic()
+    async def keep_publishing(self, topic: str, every_s: float) -> None:
+        """Seldomer under load, so that a total is written once for many records."""
+        rest_s = every_s
         while True:
-            await asyncio.sleep(min(max(publish_s, spent_s * REST_PER_WORK), max(publish_s, LONGEST_REST_S)))
-            started = time.monotonic()
-            keeps = started - kept_at >= keep_s
-            try:
-                await (self.flush if keeps else self.publish)(topic)
-            except Exception as error:  # noqa: BLE001 - the one place where everything ends the process
-                die(f"flush of {topic} failed: {error!r}")
-            spent_s = time.monotonic() - started
-            if keeps:
-                kept_at = started
+            await asyncio.sleep(rest_s)
+            busy = self._fresh.pop(topic, 0) > BUSY_RECORDS
+            worked_s = time.thread_time()
+            await self._or_die(topic, self.publish)
+            # Its own work, not the wait for the broker: that would make rests long, and rests make flushes large.
+            worked_s = (time.thread_time() - worked_s) * (BUSY_REST_PER_WORK if busy else REST_PER_WORK)
+            rest_s = min(max(every_s, worked_s), max(every_s, LONGEST_REST_S))
+
+    async def keep_flushing(self, topic: str, every_s: float) -> None:
+        # Not `while not stopping`: the stopping consumer waits for the acks that this task gives.
+        while True:
+            await asyncio.sleep(every_s)
+            await self._or_die(topic, self.flush)
+
+    async def _or_die(self, topic: str, write: Callable[[str], Awaitable[None]]) -> None:
+        try:
+            await write(topic)
+        except Exception as error:  # noqa: BLE001 - the one place where everything ends the process
+            die(f"flush of {topic} failed: {error!r}")
 
     def report_lag(self, end_of: Callable[[str, int], int | None], now_ms: int) -> None:
         """Tell how far behind each partition is, in records and in time. `end_of`: its end as last fetched."""

@@ -250,10 +250,11 @@ class CountedState:
 
     def publish(self) -> list[Output]:
         self._fold_panes(self.clock_ms)
-        return self.windows.take_outputs()
+        return self.windows.take_early()
 
     def take(self) -> Taken:
-        outputs = self.publish()
+        self._fold_panes(self.clock_ms)
+        outputs = self.windows.take_outputs()
         windows, order = self.windows, order_of(self.generation, self._upto)
         rows: list[tuple[bytes, list[Any] | None]] = []
         # What rows rest on comes before them, in case only the beginning of this is written.

@@ -36,6 +36,9 @@ from schemas.window import Basis, Level, Window
 GRACE_MS = 2_000  # events of one moment arrive over many connections; two seconds late is not late
 FIVE_MINUTES_MS = 300_000
 COUNTED, MINUTE, FIVE_MINUTES, HOUR, DAY = str(Basis.COUNTED), *map(str, Window)
+# Of a campaign these two are published at once while they are open, what happens and what it has come to today; the
+# rest, and ads, with the next flush: every total costs whoever reads it.
+EARLY = frozenset({MINUTE, DAY})
 Target = tuple[RowKey, Row]
 
 
@@ -67,7 +70,8 @@ class CountedWindows:
         self._ends: list[int] = []  # heap of the ends of open windows
         self._open: dict[int, list[RowKey]] = {}  # end_ms -> rows that become final together
         # By the identity of the row, which is quicker to look up than its key.
-        self._dirty: dict[int, Target] = {}  # open rows to publish at the next take
+        self._live: dict[int, Target] = {}  # open rows to publish early
+        self._dirty: dict[int, Target] = {}  # other open rows, to publish at the next take
         self._changed: dict[int, Target] = {}
         self._corrected: dict[RowKey, None] = {}
         self._given_up: list[RowKey] = []
@@ -92,7 +96,7 @@ class CountedWindows:
         order = self._order_base + offset
         added = [(index, n) for index, n in enumerate(measures, MEASURES_AT) if n]
         guarded = offset <= self.guard_to
-        changed, dirty = self._changed, self._dirty
+        changed, live, dirty = self._changed, self._live, self._dirty
         for target in pane.targets or self._targets_of(pane):
             row = target[1]
             if order > row[ORDER]:  # panes of one batch come in any order
@@ -111,6 +115,8 @@ class CountedWindows:
             if row[FLAGS] & FINAL:
                 row[FLAGS] |= CORRECTED
                 self._corrected[target[0]] = None
+            elif target[0][2] in EARLY and not target[0][1]:
+                live[name] = target
             else:
                 dirty[name] = target
 
@@ -190,10 +196,14 @@ class CountedWindows:
                 if row is not None and not row[FLAGS] & FINAL:
                     row[FLAGS] |= FINAL
                     self._publish(key, row)
-                    self._dirty.pop(id(row), None)
+                    self._forget_open(row)
                     self._changed[id(row)] = key, row
         self._publish_corrected(offset)
         self._give_up(clock_ms)
+
+    def _forget_open(self, row: Row) -> None:
+        self._live.pop(id(row), None)
+        self._dirty.pop(id(row), None)
 
     def _publish_corrected(self, offset: int) -> None:
         waiting, self._corrected = self._corrected, {}
@@ -218,7 +228,7 @@ class CountedWindows:
             self._publish(key, row, settled=True)
             del self.rows[key]
             self._changed.pop(id(row), None)
-            self._dirty.pop(id(row), None)
+            self._forget_open(row)
             self._given_up.append(key)
             self.expired_changed |= self.expiry.forget(key[2], key[3])
 
@@ -283,14 +293,23 @@ class CountedWindows:
     def pending(self) -> int:
         return len(self._changed) + len(self.outputs)
 
+    def take_early(self) -> list[Output]:
+        """What was published, and of the open rows that changed those that readers shall see at once."""
+        outputs, self.outputs = self.outputs, []
+        live, self._live = self._live, {}
+        outputs.extend(map(self._as_it_stands, live.values()))
+        return outputs
+
     def take_outputs(self) -> list[Output]:
         """What was published, and every open row that changed as it stands."""
-        outputs, self.outputs = self.outputs, []
+        outputs = self.take_early()
         dirty, self._dirty = self._dirty, {}
-        for key, row in dirty.values():
-            total = self._total(key, row, settled=False)
-            outputs.append((TOTALS, total.total_id.encode(), encode_total(total)))
+        outputs.extend(map(self._as_it_stands, dirty.values()))
         return outputs
+
+    def _as_it_stands(self, target: Target) -> Output:
+        total = self._total(*target, settled=False)
+        return TOTALS, total.total_id.encode(), encode_total(total)
 
     def take_rows(self) -> list[tuple[bytes, list[Any]]]:
         changed, self._changed = self._changed, {}
