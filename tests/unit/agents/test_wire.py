@@ -1,5 +1,6 @@
 """Batches as bytes: whatever codec they came in, what is read of them is what aiokafka reads."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,13 +9,18 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
+from agents import wire
 from agents.transport import Run, together
 from agents.wire import RememberedRecords, records_of, remember_bytes
-from pipeline.per_record import BUILT
+from tests.wire_reading import WireRecords
 
 NOON_MS = 1_790_000_000_000
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-needs_c = pytest.mark.skipif(not BUILT, reason="the optional part in C was not built")
+
+
+@pytest.fixture(autouse=True)
+def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "native", SimpleNamespace(WireRecords=WireRecords))  # the one in C where it was built
 
 
 def whole(base_offset: int, count: int, codec: int = 0) -> bytes:
@@ -37,7 +43,6 @@ def read_by_aiokafka(data: bytes) -> list[tuple[int, int, bytes | None, bytes | 
     return found
 
 
-@needs_c
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 def test_a_fetch_of_several_batches_is_read_whole(codec: int) -> None:
     data = whole(5, 40, codec) + whole(45, 1) + whole(46, 30, codec)
@@ -55,14 +60,12 @@ def test_timestamps_of_the_broker_are_left_to_aiokafka() -> None:
     assert fetched.bytes_of(fetched.next_batch()) is None
 
 
-@needs_c
 def test_a_broken_batch_is_told_as_aiokafka_tells_it() -> None:
     data = whole(0, 2)
     with pytest.raises(CorruptRecordException):
         records_of([(data, 61, len(data) - 1, 0, NOON_MS, 2)])
 
 
-@needs_c
 def test_runs_of_bytes_and_of_objects_come_together_in_order() -> None:
     fetched = RememberedRecords(whole(0, 2) + whole(2, 3))
     first = Run([], 2, NOON_MS, fetched.bytes_of(fetched.next_batch()))
