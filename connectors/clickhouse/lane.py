@@ -129,5 +129,7 @@ class Lane:
         self._reach("range_written")
         self._last = Stored(row["first_offset"], row["last_offset"], row["skipped"], empty=empty)
         telemetry.emitted(Stage.SINK, block.rows)
-        if block.skipped:
-            telemetry.dropped(Stage.SINK, DropReason.TICK, block.skipped)
+        if block.ticks:
+            telemetry.dropped(Stage.SINK, DropReason.TICK, block.ticks)
+        if block.superseded:
+            telemetry.dropped(Stage.SINK, DropReason.SUPERSEDED, block.superseded)
