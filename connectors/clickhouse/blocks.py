@@ -58,13 +58,18 @@ def body_of(table: Table, arrow: Any, compression: Any = None) -> Body:
     return Body(table, arrow.num_rows, sink.getvalue().to_pybytes())
 
 
+def whole(table: Table, arrows: Sequence[Any], compression: str | None = None) -> Body:
+    """One insert of what several blocks bring for a table."""
+    return body_of(table, arrows[0] if len(arrows) == 1 else pa.concat_tables(arrows).combine_chunks(), compression)
+
+
 def prepare(
-    topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord], compression: str | None = None
-) -> tuple[Block, list[Body]]:
-    """The block of these records and its inserts, in the order of the topic's tables.
+    topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord]
+) -> tuple[Block, list[tuple[Table, Any]]]:
+    """The block of these records and its rows as Arrow tables, in the order of the topic's tables.
 
     Rows that go into several tables are made once; the copies are picked from the Arrow columns. The block that
-    comes back has no columns any more: they are in the bodies.
+    comes back has no columns any more.
     """
     block = picked_block_of(topic, topic_id, partition, records)
     arrows: dict[str, Any] = {}
@@ -72,6 +77,6 @@ def prepare(
         name = next(iter(block.tables))
         arrows[name] = arrow_table(_BY_NAME[name], block.tables.pop(name))
     for name, (source, indexes) in block.picks.items():
-        whole = arrows[source]
-        arrows[name] = whole if len(indexes) == whole.num_rows else whole.take(pa.array(indexes, type=pa.int32()))
-    return block, [body_of(_BY_NAME[name], arrow, compression) for name, arrow in arrows.items()]
+        rows = arrows[source]
+        arrows[name] = rows if len(indexes) == rows.num_rows else rows.take(pa.array(indexes, type=pa.int32()))
+    return block, [(_BY_NAME[name], arrow) for name, arrow in arrows.items()]

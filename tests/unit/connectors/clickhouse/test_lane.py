@@ -128,7 +128,7 @@ async def test_a_full_lane_says_so_until_blocks_have_left() -> None:
 
 
 async def test_the_position_does_not_move_while_a_block_waits() -> None:
-    one = lane(writer := MemoryWriter(), Cut(rows=2, bytes=MB, wait_s=0))
+    one = lane(writer := MemoryWriter(), Cut(rows=2, bytes=MB, wait_s=0.001))
     running = asyncio.create_task(one.run())
     one.add(records(0, 1))
     await asyncio.sleep(0.05)
