@@ -106,6 +106,9 @@ def picked_block_of(topic: str, topic_id: str, partition: int, records: Sequence
     read: Sequence[Any] = ()
     if TABLES_OF[topic] != (RAW_RECORDS,):
         kept, read = _read(topic, kept, block)
+    if topic == TOTALS and len(newest := unsuperseded(read)) < len(read):
+        block.superseded = len(read) - len(newest)
+        kept, read = [kept[index] for index in newest], [read[index] for index in newest]
     block.rows = len(kept)
     first: Table | None = None
     for table in TABLES_OF[topic]:
@@ -125,16 +128,12 @@ def picked_block_of(topic: str, topic_id: str, partition: int, records: Sequence
 
 
 def _read(topic: str, records: Sequence[SourceRecord], block: Block) -> tuple[Sequence[SourceRecord], Sequence[Any]]:
-    """The records that become rows, and what they say; others go to `block.refused` or are counted as superseded."""
+    """The records that can be rows, and what they say; the others go to `block.refused`."""
     decode = _decoder(topic)
     try:
-        newest = unsuperseded(records) if topic == TOTALS else records
-        found = decode.all_of(newest)
+        return records, decode.all_of(records)
     except (BadRecord, msgspec.MsgspecError, UnicodeDecodeError):
         kept, read = [], []  # one of them is bad: which one, and why?
-    else:
-        block.superseded = len(records) - len(newest)
-        return newest, found
     for record in records:
         try:
             read.append(decode.one(record))

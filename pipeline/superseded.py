@@ -4,19 +4,13 @@ A busy campaign publishes its minute and its day up to 40 times a second. Tables
 anyway; the history keeps what was known at every minute, and whatever is the highest version of its block.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from operator import attrgetter
-
-import msgspec
-
-from pipeline.state import SourceRecord
+from collections.abc import Sequence
+from typing import Protocol
 
 MINUTE_MS = 60_000
-_key = attrgetter("key")
 
 
-class _Known(msgspec.Struct, gc=False):
+class Versioned(Protocol):
     """As much of a total as it takes to see whether another one supersedes it."""
 
     total_id: str
@@ -24,30 +18,15 @@ class _Known(msgspec.Struct, gc=False):
     version: int
 
 
-_known: Callable[[bytes], _Known] = msgspec.json.Decoder(_Known).decode
-
-
-def unsuperseded(records: Sequence[SourceRecord]) -> Sequence[SourceRecord]:
-    """Of totals of one id and one minute of `as_of_ms` the highest version, in the order they came.
+def unsuperseded(totals: Sequence[Versioned]) -> Sequence[int]:
+    """Indexes, in order, of the highest version of every id and minute of `as_of_ms`.
 
     Versions are compared, for after a replay a later record may be the lower one; of equal versions, which are equal
-    values, the last stays. Records whose key is there once are not read. Raises msgspec.MsgspecError when one that is
-    read is no total; what is superseded is not looked at any further.
+    values, the last stays.
     """
-    times = Counter(map(_key, records))
-    if len(times) == len(records):
-        return records
-    highest: dict[tuple[str, int], tuple[int, int]] = {}  # (id, minute) -> (version, index)
-    kept: list[int] = []
-    for index, record in enumerate(records):
-        if times[record.key] == 1:
-            kept.append(index)
-            continue
-        known = _known(record.value or b"")
-        place = (known.total_id, known.as_of_ms // MINUTE_MS)
-        held = highest.get(place)
-        if held is None or known.version >= held[0]:
-            highest[place] = (known.version, index)
-    kept += [index for _, index in highest.values()]
-    kept.sort()
-    return [records[index] for index in kept]
+    highest: dict[tuple[str, int], int] = {}
+    for index, total in enumerate(totals):
+        held = highest.setdefault((total.total_id, total.as_of_ms // MINUTE_MS), index)
+        if held != index and total.version >= totals[held].version:
+            highest[total.total_id, total.as_of_ms // MINUTE_MS] = index
+    return range(len(totals)) if len(highest) == len(totals) else sorted(highest.values())

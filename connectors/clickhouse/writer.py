@@ -26,6 +26,8 @@ from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS
 CHECK = "clickhouse"
 WRITERS = 8  # blocks prepared and inserted at the same time; bounds memory and the load on the server
 ROUND = 6  # attempts until the back-off starts over, so that a return is noticed within seconds
+# Equal keys of an insert are rare and merges replace them: looking for them in every insert costs a quarter of it.
+AS_IT_COMES = {"optimize_on_insert": 0}
 WAITING = "The records wait in Kafka; nothing is lost while its retention lasts."
 log = telemetry.log(__name__)
 
@@ -105,9 +107,8 @@ class BlockWriter:
     async def _insert(self, body: Body, token: str) -> None:
         async def once() -> None:
             with sorted_errors(self._settings):
-                await self._client.raw_insert(
-                    body.table.name, body.columns, body.data, {"insert_deduplication_token": token}, "Arrow"
-                )
+                options = {"insert_deduplication_token": token, **AS_IT_COMES}
+                await self._client.raw_insert(body.table.name, body.columns, body.data, options, "Arrow")
 
         while True:
             try:

@@ -4,14 +4,17 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pytest
 
 from connectors.clickhouse import gather
-from connectors.clickhouse.blocks import whole
+from connectors.clickhouse.blocks import prepare, whole
 from connectors.clickhouse.gather import Gathering
 from schemas.table import Table
-from schemas.tables import RAW_RECORDS, TOTALS_HISTORY
+from schemas.tables import CAMPAIGN_TOTALS, RAW_RECORDS, TOTALS_HISTORY
+from schemas.topics import TOTALS
+from tests.integration.clickhouse_rows import Rec, total
 
 
 @dataclass
@@ -99,3 +102,17 @@ def test_one_insert_holds_the_rows_of_all_blocks_in_order() -> None:
     with pa.ipc.open_file(pa.BufferReader(body.data)) as file:
         assert (body.rows, file.num_record_batches) == (3, 1)
         assert file.read_all().column("offset").to_pylist() == [1, 2, 3]
+
+
+def test_a_column_that_only_one_block_has_holds_its_default_in_the_others() -> None:
+    told, silent = total(clicks=3, budget_id="b"), total(campaign_id="8", clicks=0)
+    blocks = [
+        prepare(TOTALS, "id", n, [Rec(0, 0, b"k", orjson.dumps(message))]) for n, message in enumerate((told, silent))
+    ]
+    arrows = [{table.name: arrow for table, arrow in rows}["totals"] for _, rows in blocks]
+    assert ["clicks" in arrow.column_names for arrow in arrows] == [True, False]
+    body = whole(CAMPAIGN_TOTALS, arrows)
+    with pa.ipc.open_file(pa.BufferReader(body.data)) as file:
+        found = file.read_all().select(["campaign_id", "clicks", "budget_id", "totals_partition"]).to_pydict()
+    assert "video_views" not in body.columns
+    assert list(found.values()) == [[b"7", b"8"], [3, 0], [b"b", None], [0, 1]]
