@@ -58,6 +58,7 @@ class DropReason(StrEnum):
     STALE_REVISION = "stale_revision"
     UNCHANGED = "unchanged"
     TICK = "tick"
+    SUPERSEDED = "superseded"  # a later version of the same total, known within the same minute, is stored with it
     NOT_JUDGED = "not_judged"  # an ad, a live window or one beyond the horizon: no rule looks at it
 
 

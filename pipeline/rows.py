@@ -16,7 +16,9 @@ from pydantic_core import PydanticUndefined
 
 from pipeline.codes import BadRecordCode
 from pipeline.errors import BadRecord
+from pipeline.row_refusal import row_refusal
 from pipeline.state import SourceRecord
+from pipeline.superseded import unsuperseded
 from schemas.table import BOOL, FLOAT, INSTANT, INT, NAME, PLACE, TEXT, Column, Table
 from schemas.tables import RAW_RECORDS, TABLES_OF
 from schemas.topics import BY_NAME, TOTALS
@@ -46,8 +48,8 @@ class Block:
     """What a range of one partition comes to. `tables`: columns by table, in the order of the table's columns.
 
     `picks`: table -> (table of `tables`, indexes): rows of that one which this table takes just as they are.
-    `rows` counts records that are stored, `skipped` ticks and checkpoints, `refused` records that cannot be a row;
-    together they are all records of the range. `newest_ms`: the highest record timestamp in it.
+    `rows` counts records that are stored, `ticks` ticks and checkpoints, `superseded` totals of which the block holds a
+    later version, `refused` what cannot be a row: all records of the range. `newest_ms`: their highest timestamp.
     """
 
     topic: str
@@ -58,7 +60,8 @@ class Block:
     tables: dict[str, Columns] = field(default_factory=dict)
     picks: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
     rows: int = 0
-    skipped: int = 0
+    ticks: int = 0
+    superseded: int = 0
     refused: list[tuple[SourceRecord, BadRecord]] = field(default_factory=list)
     newest_ms: int = 0
 
@@ -76,7 +79,7 @@ class Block:
             "first_offset": self.first_offset,
             "last_offset": self.last_offset,
             "rows": self.rows,
-            "skipped": self.skipped,
+            "skipped": self.ticks + self.superseded,
             "refused": len(self.refused),
             "newest_ms": self.newest_ms,
         }
@@ -99,10 +102,13 @@ def picked_block_of(topic: str, topic_id: str, partition: int, records: Sequence
     kept: Sequence[SourceRecord] = [
         record for record in records if not (record.key is None and (record.value is None or topic == TOTALS))
     ]
-    block.skipped = len(records) - len(kept)
+    block.ticks = len(records) - len(kept)
     read: Sequence[Any] = ()
     if TABLES_OF[topic] != (RAW_RECORDS,):
         kept, read = _read(topic, kept, block)
+    if topic == TOTALS and len(newest := unsuperseded(read)) < len(read):
+        block.superseded = len(read) - len(newest)
+        kept, read = [kept[index] for index in newest], [read[index] for index in newest]
     block.rows = len(kept)
     first: Table | None = None
     for table in TABLES_OF[topic]:
@@ -227,7 +233,7 @@ class _Decoder:
         try:
             message = self._decode(record.value)
         except msgspec.ValidationError as error:
-            raise _refusal(str(error)) from None
+            raise row_refusal(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRecord(BadRecordCode.MALFORMED, "", str(error)) from None
         if self._totals:
@@ -281,18 +287,3 @@ def _struct(name: str, wanted: dict[str, Any], model: Any) -> type[msgspec.Struc
 def _default(model: Any, name: str) -> tuple[Any, ...]:
     default = PydanticUndefined if model is None else model.model_fields[name].default
     return () if default is PydanticUndefined else (default,)
-
-
-_PATH = re.compile(r" - at `\$\.?(.*)`$")
-_MISSING = re.compile(r"Object missing required field `(\w+)`")
-
-
-def _refusal(text: str) -> BadRecord:
-    path = _PATH.search(text)
-    where = path[1] if path else ""
-    missing = _MISSING.search(text)
-    if missing:
-        return BadRecord(BadRecordCode.MISSING_FIELD, f"{where}.{missing[1]}".lstrip("."), text)
-    if re.search(r"Expected `[^`]+`, got `", text):
-        return BadRecord(BadRecordCode.BAD_TYPE if where else BadRecordCode.MALFORMED, where, text)
-    return BadRecord(BadRecordCode.BAD_VALUE, where, text)

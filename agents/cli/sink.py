@@ -1,6 +1,7 @@
 """`pulse sink`: one process that stores every topic in ClickHouse."""
 
 import asyncio
+import gc
 import os
 import signal
 from typing import Annotated
@@ -15,6 +16,9 @@ from pipeline.codes import MisconfiguredCode
 from pipeline.errors import Misconfigured
 from schemas.tables import SINK_TOPICS
 
+# Records that wait form no cycles; to look through them as often as new ones come costs more than it finds.
+COLLECTIONS = (50_000, 20, 100)
+
 
 def sink(
     topics: Annotated[
@@ -25,6 +29,7 @@ def sink(
     settings = load_settings()
     telemetry.configure_logging(settings.log_level, json=True)
     telemetry.serve_health(settings.sink.http_port, settings.health_host)
+    gc.set_threshold(*COLLECTIONS)
     asyncio.run(_until_signal(settings, chosen(topics)))
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline.rows import Block, Columns, picked_block_of
 from pipeline.state import SourceRecord
-from schemas.table import BOOL, DATE, FLOAT, INSTANT, INT, NAME, PLACE, TEXT, Table
+from schemas.table import BOOL, DATE, FLOAT, INSTANT, INT, NAME, PLACE, TEXT, Column, Table
 from schemas.tables import TABLES
 
 _BY_NAME = {table.name: table for table in TABLES}
@@ -36,17 +36,46 @@ def arrow_table(table: Table, columns: Columns) -> Any:
     return pa.Table.from_arrays(arrays, names=[column.name for column in table.inserted])
 
 
+# Types whose zero ClickHouse puts into a column that an insert leaves out; where null may be, it puts null.
+_LEFT_OUT = {TEXT: "", NAME: "", INT: 0, PLACE: 0, "UInt32": 0, BOOL: False}
+
+
+def lean_table(table: Table, columns: Columns) -> Any:
+    """As `arrow_table`, without the columns that hold nothing but their default: half of those of most totals."""
+    present = [column for column in table.inserted if not _holds_nothing(column, columns[column.name])]
+    arrays = [pa.array(columns[column.name], type=arrow_type(column.type)) for column in present]
+    return pa.Table.from_arrays(arrays, names=[column.name for column in present])
+
+
+def _holds_nothing(column: Column, values: list[Any]) -> bool:
+    if column.type.startswith("Nullable("):
+        return values.count(None) == len(values)
+    return column.type in _LEFT_OUT and not any(values)
+
+
+def _with_columns(table: Table, arrow: Any, names: set[str]) -> Any:
+    """`arrow` with all columns of `names`: those it lacks hold their default."""
+    if len(names) == arrow.num_columns:
+        return arrow
+    wanted = [column for column in table.inserted if column.name in names]
+    held = set(arrow.column_names)
+    arrays = [
+        arrow.column(column.name)
+        if column.name in held
+        else pa.repeat(pa.scalar(_LEFT_OUT.get(column.type), arrow_type(column.type)), arrow.num_rows)
+        for column in wanted
+    ]
+    return pa.Table.from_arrays(arrays, names=[column.name for column in wanted])
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What one insert sends: an Arrow file of `rows` rows."""
+    """What one insert sends: an Arrow file of `rows` rows with these columns."""
 
     table: Table
     rows: int
+    columns: list[str]
     data: bytes
-
-    @property
-    def columns(self) -> list[str]:
-        return [column.name for column in self.table.inserted]
 
 
 def body_of(table: Table, arrow: Any, compression: Any = None) -> Body:
@@ -55,23 +84,32 @@ def body_of(table: Table, arrow: Any, compression: Any = None) -> Body:
     sink = pa.BufferOutputStream()
     with pa.RecordBatchFileWriter(sink, arrow.schema, options=options) as writer:
         writer.write(arrow)
-    return Body(table, arrow.num_rows, sink.getvalue().to_pybytes())
+    return Body(table, arrow.num_rows, arrow.column_names, sink.getvalue().to_pybytes())
+
+
+def whole(table: Table, arrows: Sequence[Any], compression: str | None = None) -> Body:
+    """One insert of what several blocks bring for a table."""
+    if len(arrows) == 1:
+        return body_of(table, arrows[0], compression)
+    names = set().union(*(arrow.column_names for arrow in arrows))
+    alike = [_with_columns(table, arrow, names) for arrow in arrows]
+    return body_of(table, pa.concat_tables(alike).combine_chunks(), compression)
 
 
 def prepare(
-    topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord], compression: str | None = None
-) -> tuple[Block, list[Body]]:
-    """The block of these records and its inserts, in the order of the topic's tables.
+    topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord]
+) -> tuple[Block, list[tuple[Table, Any]]]:
+    """The block of these records and its rows as Arrow tables, in the order of the topic's tables.
 
     Rows that go into several tables are made once; the copies are picked from the Arrow columns. The block that
-    comes back has no columns any more: they are in the bodies.
+    comes back has no columns any more.
     """
     block = picked_block_of(topic, topic_id, partition, records)
     arrows: dict[str, Any] = {}
     while block.tables:
         name = next(iter(block.tables))
-        arrows[name] = arrow_table(_BY_NAME[name], block.tables.pop(name))
+        arrows[name] = lean_table(_BY_NAME[name], block.tables.pop(name))
     for name, (source, indexes) in block.picks.items():
-        whole = arrows[source]
-        arrows[name] = whole if len(indexes) == whole.num_rows else whole.take(pa.array(indexes, type=pa.int32()))
-    return block, [body_of(_BY_NAME[name], arrow, compression) for name, arrow in arrows.items()]
+        rows = arrows[source]
+        arrows[name] = rows if len(indexes) == rows.num_rows else rows.take(pa.array(indexes, type=pa.int32()))
+    return block, [(_BY_NAME[name], arrow) for name, arrow in arrows.items()]

@@ -14,7 +14,7 @@ _offset = attrgetter("offset")
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """When a block is full: `rows`, `bytes`, or its oldest record has waited `wait_s`."""
+    """When a block leaves: with `rows`, with `bytes`, or at the next multiple of `wait_s` of the monotonic clock."""
 
     rows: int
     bytes: int

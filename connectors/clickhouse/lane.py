@@ -106,8 +106,10 @@ class Lane:
             self._freed()
 
     async def _until_due(self) -> None:
+        wait_s = self._cut.wait_s
+        due_s = (self._since_s // wait_s + 1) * wait_s  # the same instants for all lanes: their blocks go together
         while not (self._closing or self._waiting.rows >= self._cut.rows or self._waiting.bytes >= self._cut.bytes):
-            left_s = self._since_s + self._cut.wait_s - time.monotonic()
+            left_s = due_s - time.monotonic()
             if left_s <= 0:
                 return
             self._arrived.clear()
@@ -129,5 +131,7 @@ class Lane:
         self._reach("range_written")
         self._last = Stored(row["first_offset"], row["last_offset"], row["skipped"], empty=empty)
         telemetry.emitted(Stage.SINK, block.rows)
-        if block.skipped:
-            telemetry.dropped(Stage.SINK, DropReason.TICK, block.skipped)
+        if block.ticks:
+            telemetry.dropped(Stage.SINK, DropReason.TICK, block.ticks)
+        if block.superseded:
+            telemetry.dropped(Stage.SINK, DropReason.SUPERSEDED, block.superseded)

@@ -78,12 +78,15 @@ def producer(settings: Settings) -> Producer:
 
 
 def totals(count: int, campaigns: int) -> Iterator[tuple[bytes, bytes]]:
-    """Totals as a worker flushes them: the open windows of the campaigns that changed, again and again."""
+    """Totals as a worker flushes them: the open windows of the campaigns that changed, again and again.
+
+    A minute apart, so that none supersedes another in a block and every one is a row.
+    """
     for number in range(count):
         turn, place = divmod(number, 4 * campaigns)
         name = campaign(place // 4)
         window, width_ms = WINDOWS[place % 4]
-        start_ms = (START_MS + turn * 30_000) // width_ms * width_ms
+        start_ms = (START_MS + turn * 60_000) // width_ms * width_ms
         key = f"meta:acc1:{name}"
         value = (
             f'{{"schema_version":1,"total_id":"{key}|||counted|{window}|{start_ms // 1000}","campaign_key":"{key}",'
@@ -92,7 +95,7 @@ def totals(count: int, campaigns: int) -> Iterator[tuple[bytes, bytes]]:
             f'"zone":"UTC","currency":"EUR","impressions":{number},"clicks":{number // 9},"link_clicks":0,'
             f'"spend_micros":{number * 1000},"conversions_micros":{number},"revenue_micros":0,"video_views":0,"sent":0,'
             f'"delivered":0,"opened":0,"clicked":0,"bounced":0,"complained":0,"unsubscribed":0,"failed":0,'
-            f'"as_of_ms":{START_MS + turn * 30_000},"revision":{turn},"is_final":false,"settled":false,'
+            f'"as_of_ms":{START_MS + turn * 60_000},"revision":{turn},"is_final":false,"settled":false,'
             f'"version":{(number + 1) << 2},"source_topic":"raw.events.v1","source_partition":0,'
             f'"source_offset":{number},"campaign_name":"","campaign_status":"","daily_budget_micros":null,'
             f'"budget_id":null,"budget_shared":false}}'

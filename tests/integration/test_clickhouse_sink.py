@@ -29,6 +29,7 @@ from connectors.local.clickhouse_server import ClickHouseServer
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.settings import Settings
 from pipeline.errors import Misconfigured
+from pipeline.superseded import MINUTE_MS
 from schemas.topics import ALERTS_BUDGET, DEAD_LETTERS, RAW_EVENTS, RAW_GOOGLE_ADS, TOTALS
 from tests.integration.clickhouse_rows import NOON_MS, alert, ask, settings_of, total
 
@@ -132,10 +133,19 @@ def event(number: int) -> bytes:
     return orjson.dumps({"event_id": f"e{number}", "campaign_id": "7", "at": NOON_MS, "type": "click"})
 
 
-def totals_of(count: int, campaigns: int) -> list[tuple[str, int, bytes | None, bytes | None]]:
-    """`count` totals over `campaigns` campaigns; clicks and version grow with each."""
+def totals_of(
+    count: int, campaigns: int, step_ms: int = MINUTE_MS
+) -> list[tuple[str, int, bytes | None, bytes | None]]:
+    """`count` totals over `campaigns` campaigns; clicks and version grow with each, known `step_ms` after another."""
     messages = [
-        total(campaign_id=str(n % campaigns), clicks=n, version=4 * (n + 1), source_offset=n) for n in range(count)
+        total(
+            campaign_id=str(n % campaigns),
+            clicks=n,
+            version=4 * (n + 1),
+            source_offset=n,
+            as_of_ms=NOON_MS + n * step_ms,
+        )
+        for n in range(count)
     ]
     return [(TOTALS, 0, b"k", orjson.dumps(message)) for message in messages]
 
@@ -204,8 +214,21 @@ async def test_rows_without_their_range_are_written_again_and_count_once(setting
     assert ask(settings, "SELECT count() FROM totals_history FINAL") == [(20,)]
 
 
+async def test_totals_that_a_later_one_of_their_block_supersedes_are_counted_and_not_stored(settings: Settings) -> None:
+    await send(settings, totals_of(400, campaigns=4, step_ms=1))
+    async with sinking(settings):
+        await until(stored(settings, {(TOTALS, 0): 400}))
+    assert sorted(ask(settings, "SELECT campaign_id, clicks FROM totals FINAL")) == [
+        (str(n), 396 + n) for n in range(4)
+    ]
+    ((kept, superseded),) = ask(settings, "SELECT sum(rows), sum(skipped) FROM sink_blocks FINAL")
+    assert kept + superseded == 400
+    assert superseded > 0
+    assert ask(settings, "SELECT count() FROM totals_history FINAL") == [(kept,)]
+
+
 async def test_a_record_that_cannot_be_a_row_becomes_a_dead_letter_and_the_rest_goes_on(settings: Settings) -> None:
-    bad = orjson.dumps(total() | {"clicks": "many"})
+    bad = orjson.dumps(total(campaign_id="bad") | {"clicks": "many"})
     await send(settings, [*totals_of(1, 1), (TOTALS, 0, b"k", bad), *totals_of(3, 3)[2:]])
     async with sinking(settings):
         await until(stored(settings, {(TOTALS, 0): 3, (DEAD_LETTERS, 0): 1}))

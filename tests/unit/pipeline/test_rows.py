@@ -41,9 +41,9 @@ def test_raw_values_are_kept_byte_for_byte_whatever_they_are() -> None:
 
 def test_ticks_and_checkpoints_are_counted_and_not_stored() -> None:
     ticks = block_of(RAW_EVENTS, "id", 0, recs(None, None, key=None))
-    assert (ticks.rows, ticks.skipped, ticks.tables) == (0, 2, {})
+    assert (ticks.rows, ticks.ticks, ticks.tables) == (0, 2, {})
     checkpoint = block_of(TOTALS, "id", 0, recs({"checkpoint": "tick"}, key=None))
-    assert (checkpoint.rows, checkpoint.skipped, checkpoint.tables) == (0, 1, {})
+    assert (checkpoint.rows, checkpoint.ticks, checkpoint.tables) == (0, 1, {})
 
 
 def test_a_complete_report_has_no_key_and_is_stored() -> None:
@@ -64,15 +64,28 @@ def test_totals_go_to_the_table_of_their_level_and_all_to_the_history() -> None:
     assert block.tables["totals_history"]["totals_offset"] == [7, 8]
 
 
-def test_of_one_block_only_the_highest_version_of_a_total_is_stored_beside_the_whole_history() -> None:
+def test_of_one_block_only_the_highest_version_of_a_total_is_stored_and_the_others_are_counted() -> None:
     versions = [total(version=8, clicks=2), total(version=12, clicks=3), total(version=4, clicks=1)]
     block = block_of(TOTALS, "id", 0, recs(*versions, total(campaign_id="8", version=4)))
     assert block.tables["totals"]["clicks"] == [3, 0]
-    assert block.tables["totals_history"]["version"] == [8, 12, 4, 4]
+    assert block.tables["totals_history"]["version"] == [12, 4]
+    assert (block.ledger["rows"], block.ledger["skipped"], block.superseded) == (2, 2, 2)
+
+
+def test_the_history_keeps_what_was_known_at_every_minute() -> None:
+    known = [(0, 4), (59_999, 8), (60_000, 12), (120_000, 16), (179_999, 20)]
+    block = block_of(TOTALS, "id", 0, recs(*(total(as_of_ms=NOON_MS + ms, version=version) for ms, version in known)))
+    assert block.tables["totals_history"]["version"] == [8, 12, 20]
+    assert block.tables["totals"]["version"] == [20]
+
+
+def test_a_total_that_cannot_be_a_row_supersedes_nothing() -> None:
+    block = block_of(TOTALS, "id", 0, recs(total(version=4), total(version=8) | {"clicks": "many"}))
+    assert (block.tables["totals"]["version"], len(block.refused), block.superseded) == ([4], 1, 0)
 
 
 def test_columns_come_in_the_order_of_the_table_and_are_of_one_length() -> None:
-    block = block_of(TOTALS, "id", 0, recs(total(), total()))
+    block = block_of(TOTALS, "id", 0, recs(total(), total(campaign_id="8")))
     columns = block.tables["totals_history"]
     assert list(columns) == [column.name for column in TOTALS_HISTORY.inserted]
     assert {len(values) for values in columns.values()} == {2}
@@ -111,7 +124,8 @@ def test_the_day_is_the_date_on_the_accounts_calendar(zone: str, at_ms: int, day
     ],
 )
 def test_a_total_no_column_can_hold_is_refused_with_its_field(change: dict[str, Any], code: str, field: str) -> None:
-    block = block_of(TOTALS, "id", 0, recs(total(), total() | change, total()))
+    around, bad = [total(campaign_id="1"), total(campaign_id="2")], total(campaign_id="3")
+    block = block_of(TOTALS, "id", 0, recs(around[0], bad | change, around[1]))
     assert block.rows == 2
     ((record, error),) = block.refused
     assert (record.offset, error.code, error.field) == (1, code, field)
@@ -167,9 +181,12 @@ def test_a_record_timestamp_beyond_the_column_is_brought_to_its_edge(timestamp: 
 
 
 def test_rows_skipped_and_refused_are_all_records_of_the_range() -> None:
-    records = [*recs(total(), b"{", total()), Rec(3, NOON_MS, None, b"{}")]
-    block = block_of(TOTALS, "id", 0, records)
-    assert block.rows + block.skipped + len(block.refused) == block.last_offset - block.first_offset + 1
+    some = [total(version=version) for version in (4, 8, 12)]
+    for values in ([*some, b"{", total()], some):
+        records = [*recs(*values), Rec(len(values), NOON_MS, None, b"{}")]
+        block = block_of(TOTALS, "id", 0, records)
+        row = block.ledger
+        assert row["rows"] + row["skipped"] + row["refused"] == row["last_offset"] - row["first_offset"] + 1
 
 
 def test_tables_name_each_column_once() -> None:

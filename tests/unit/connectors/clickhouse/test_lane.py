@@ -4,11 +4,17 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+import pytest
+
+from connectors import telemetry
 from connectors.clickhouse.held import RECORD_BYTES, Cut
 from connectors.clickhouse.lane import Lane
 from connectors.clickhouse.positions import Stored
 from pipeline.rows import Block, block_of
 from pipeline.state import SourceRecord
+from schemas.topics import TOTALS
+from tests.integration.clickhouse_rows import total
 
 TOPIC = "raw.events.v1"
 MB = 1 << 20
@@ -128,7 +134,7 @@ async def test_a_full_lane_says_so_until_blocks_have_left() -> None:
 
 
 async def test_the_position_does_not_move_while_a_block_waits() -> None:
-    one = lane(writer := MemoryWriter(), Cut(rows=2, bytes=MB, wait_s=0))
+    one = lane(writer := MemoryWriter(), Cut(rows=2, bytes=MB, wait_s=0.001))
     running = asyncio.create_task(one.run())
     one.add(records(0, 1))
     await asyncio.sleep(0.05)
@@ -137,3 +143,14 @@ async def test_the_position_does_not_move_while_a_block_waits() -> None:
     one.close()
     await asyncio.wait_for(running, 5)
     assert one.stored_to == 2
+
+
+async def test_ticks_and_superseded_totals_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[tuple[str, str, int]] = []
+    monkeypatch.setattr(telemetry, "dropped", lambda *told: dropped.append(told))
+    one = Lane(TOTALS, "id", 0, last=None, writer=(writer := MemoryWriter()), cut=Cut(100, MB, 60))  # type: ignore[arg-type]
+    versions = [Rec(n, 0, b"k", orjson.dumps(total(version=4 * (n + 1)))) for n in range(3)]
+    one.add([*versions, Rec(3, 0, None, b"{}")])
+    await stored(writer, one)
+    assert writer.skipped == [3]
+    assert dropped == [("sink", "tick", 1), ("sink", "superseded", 2)]
