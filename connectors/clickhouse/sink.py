@@ -39,6 +39,8 @@ T = TypeVar("T")
 BLOCK_BYTES = 8 << 20
 HELD_BYTES = 64 << 20  # of all partitions together, the blocks that are being written included
 FETCH_BYTES = 512 << 10  # of one partition's next fetch, which waits inside the consumer, compressed as it came
+# The broker gathers a little: totals come every 25 ms, and a fetch for each costs both sides more than the records.
+FETCH_MIN_BYTES, FETCH_WAIT_MS = 128 << 10, 100
 POLL_MS = 200
 THROTTLED_MS = 20  # of a poll that leaves partitions out: they want back in as soon as a block is stored
 RUN_BYTES = 1 << 20  # what a record batch is taken to hold until it is seen
@@ -122,7 +124,12 @@ def _refuse_pending(settings: Settings) -> None:
 async def _start_consumer(settings: Settings) -> AIOKafkaConsumer:
     # A position that retention has overtaken goes on at the oldest record; the lane sees and tells the gap.
     deliver_whole_batches()
-    options = consumer_config(settings) | {"max_partition_fetch_bytes": FETCH_BYTES, "key_deserializer": whole_batches}
+    options = consumer_config(settings) | {
+        "max_partition_fetch_bytes": FETCH_BYTES,
+        "fetch_min_bytes": FETCH_MIN_BYTES,
+        "fetch_max_wait_ms": FETCH_WAIT_MS,
+        "key_deserializer": whole_batches,
+    }
     consumer = AIOKafkaConsumer(**options, group_id=None, auto_offset_reset="earliest")
     try:
         await consumer.start()
