@@ -1,4 +1,4 @@
-"""Slots: one window of time of a partition (a minute, an hour of some zone, ...), with the rows of all it was counted for.
+"""Slots: one window of time of a partition (a minute, an hour of some zone, ...), with all rows counted for it.
 
 What rows of one window have in common is kept once: which window it is, whether it waits for its end, and when one of
 its rows may be given up. Rows stand in it under the campaign key, or campaign key and ad.
@@ -23,7 +23,7 @@ EARLY = frozenset({MINUTE, DAY})
 
 
 class Slot:
-    """`watched_ms`: before this time none of its rows is due; `was_due`: some have been given up, others had changed late.
+    """`watched_ms`: before this time no row of it is due; `was_due`: some were given up, and others had changed late.
 
     `texts`: what its totals have in common, once asked for.
     """

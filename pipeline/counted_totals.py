@@ -1,4 +1,4 @@
-"""Totals of counted rows to bytes: those `pipeline.total_codec` makes, for a third of the cost. Tests hold the two together.
+"""Totals of counted rows to bytes: as `pipeline.total_codec` makes them, at half the cost; tests hold the two together.
 
 All totals of a slot have most of their text in common; what differs is put between. No string needs to be escaped: ids,
 zones and currencies were checked when a campaign was first met (`pipeline.events.check_first`).

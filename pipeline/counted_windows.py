@@ -1,12 +1,11 @@
 """Windows of one partition: rows that are open, become final, are corrected, and are given up in the end.
 
 A row is (campaign or ad, window, start) -> the measures counted so far and the order of the last record in them. Rows
-of one window stand together (`pipeline.counted_slots`). Small panes of records are folded into them (`fold`); time moves
-by `cross`, and only forward.
+of one window stand together (`pipeline.counted_slots`). Small panes of records are folded into them (`fold`); time
+moves by `cross`, and only forward.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from pipeline.counted_panes import Pane
 from pipeline.counted_rows import (
@@ -77,33 +76,40 @@ class CountedWindows:
 
     def restore(self, rows: Iterable[tuple[bytes, Row]]) -> None:
         """Rows of the changelog; in the end `guard_to` is the last offset in any of them."""
-        slots: dict[tuple[str, str, int], Slot] = {}
+        slots: dict[tuple[str, int], Slot] = {}
         names: dict[str, str] = {}  # one object for all rows of a campaign or ad
-        last_order = last_as_of = 0
+        last_name, last_order, last_as_of = "", 0, 0
+        corrected, wait_for_end = self._corrected, self.slots.wait_for_end
         for key, kept in rows:
-            name, window, start_s = key.decode().rsplit("|", 2)
-            name = name[:-1] if name[-1] == "|" else name
-            place = window, start_s, kept[END]
-            slot = slots.get(place)
+            # Rows that one record changed were written one after the other: they may share its name and numbers.
+            name, _, place = key.decode().partition("|")
+            if place[0] != "|":
+                ad_id, _, place = place.partition("|")
+                name = f"{name}|{ad_id}"
+            name = last_name = last_name if name == last_name else names.setdefault(name, name)
+            slot = slots.get((place, kept[END]))
             if slot is None:
-                slot = slots[place] = self.slots.at(window, int(start_s) * 1000, kept[END])
-            row = kept[:END] + kept[MEASURES_AT:]
-            # Rows that one record changed were written one after the other: they may share its numbers.
-            if row[ORDER] == last_order:
+                slot = slots[place, kept[END]] = self._slot(place, kept[END])
+            row = slot.rows[name] = kept[:END] + kept[MEASURES_AT:]
+            order, as_of_ms, _, flags = row[:END]
+            if order == last_order:
                 row[ORDER] = last_order
             else:
-                last_order = row[ORDER]
-                self.guard_to = max(self.guard_to, offset_of(last_order))
-            if row[AS_OF] == last_as_of:
+                last_order = order
+                self.guard_to = max(self.guard_to, offset_of(order))
+            if as_of_ms == last_as_of:
                 row[AS_OF] = last_as_of
             else:
-                last_as_of = row[AS_OF]
-            name = names.setdefault(name, name)
-            slot.rows[name] = row
-            if row[FLAGS] & CORRECTED:
-                self._corrected[id(row)] = slot, name, row
-            elif not row[FLAGS] & FINAL:
-                self.slots.wait_for_end(slot)
+                last_as_of = as_of_ms
+            if flags & CORRECTED:
+                corrected[id(row)] = slot, name, row
+            elif not flags and not slot.is_waiting:
+                wait_for_end(slot)
+
+    def _slot(self, place: str, end_ms: int) -> Slot:
+        """`place`: what is behind the ad in the key of a row, or behind the campaign with an empty ad."""
+        window, start_s = place.strip("|").split("|")
+        return self.slots.at(window, int(start_s) * 1000, end_ms)
 
     # -- panes into rows -------------------------------------------------------------------------------------
 
