@@ -50,7 +50,7 @@ class Campaign:
     __slots__ = ("account_id", "campaign_id", "currency", "key", "platform", "zone")
 
     def __init__(self, key: str, *, zone: str, currency: str) -> None:
-        self.key, self.zone, self.currency = key, zone, currency
+        self.key, self.zone, self.currency = key, intern(zone), intern(currency)
         platform, account_id, self.campaign_id = key.split(":", 2)
         self.platform, self.account_id = intern(platform), intern(account_id)  # many campaigns share them
 

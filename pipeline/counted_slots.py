@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pipeline import zones
 from pipeline.counted_panes import MINUTE_MS
-from pipeline.counted_rows import AS_OF, FINAL, Row, RowKey, whose
+from pipeline.counted_rows import AS_OF, END, FINAL, Row, RowKey, whose
 from pipeline.expiry import FAR_MS, Expiry, bucket_of
 from schemas.window import Basis, Window
 
@@ -61,7 +61,12 @@ class Slot:
 
     def kept_row(self, row: Row) -> Row:
         """The row as the changelog has it."""
-        return [*row[:4], self.end_ms, *row[4:]]
+        kept = row.copy()
+        kept.insert(END, self.end_ms)
+        return kept
+
+
+Target = tuple[Slot, str, Row]  # a row, and what it stands under
 
 
 class Place(NamedTuple):

@@ -4,10 +4,13 @@ All totals of a slot have most of their text in common; what differs is put betw
 zones and currencies were checked when a campaign was first met (`pipeline.events.check_first`).
 """
 
+from collections.abc import Callable, Iterable
+
 import msgspec
 
-from pipeline.counted_rows import FINAL, GAINED_AT, ORDER, Campaign, Row
-from pipeline.counted_slots import Slot
+from pipeline.counted_rows import AS_OF, FINAL, FLAGS, GAINED_AT, ORDER, REVISION, Campaign
+from pipeline.counted_slots import Slot, Target
+from pipeline.state import Output
 from pipeline.total_codec import TotalOut
 from pipeline.versions import ORDER_BITS
 from schemas.measures import MEASURES
@@ -18,7 +21,6 @@ _OFFSET_MASK = (1 << ORDER_BITS) - 1
 _TRUTH = (b"false", b"true")
 _FIELDS, _DEFAULTS = TotalOut.__struct_fields__, TotalOut.__struct_defaults__
 _json = msgspec.json.Encoder().encode
-Published = tuple[str, bytes, bytes]
 
 
 def _text_of(slot: Slot, topic: str, partition: int, measures: int, *, of_ad: bool) -> bytes:
@@ -58,48 +60,54 @@ class TotalTexts:
 
     def __init__(self, topic: str, partition: int) -> None:
         self._topic, self._partition = topic, partition
-        self._last: tuple[bytes, bytes, bytes] = b"", b"", b""
-        self._last_campaign: Campaign | None = None
 
-    def _of_campaign(self, campaign: Campaign) -> tuple[bytes, bytes, bytes]:
-        """Totals of one campaign mostly come together."""
-        key = campaign.key
-        found = self._last = (
-            key.encode(),
-            f'"{key}","platform":"{campaign.platform}","account_id":"{campaign.account_id}"'
-            f',"campaign_id":"{campaign.campaign_id}"'.encode(),
-            f'"{campaign.zone}","currency":"{campaign.currency}"'.encode(),
-        )
-        self._last_campaign = campaign
+    def totals(
+        self,
+        targets: Iterable[Target],
+        campaign_of: Callable[[str], Campaign],
+        *,
+        settled: bool = False,
+        offset: int | None = None,
+    ) -> list[Output]:
+        """Topic, key and value of each. `offset`: of the last record, where it is not that of the row's order."""
+        found: list[Output] = []
+        last_name: str | None = None
+        who = head = ad_id = place = b""
+        is_settled, settled_bits = _TRUTH[settled], settled << 1
+        for slot, name, row in targets:
+            if name is not last_name:  # those of one campaign mostly come together
+                last_name = name
+                key, _, ad = name.partition("|")
+                campaign = campaign_of(key)
+                who, ad_id = f"{key}||{ad}".encode(), ad.encode()
+                head, place = _of_campaign(campaign)
+            kind = -len(row) if ad_id else len(row)
+            text = slot.texts.get(kind)
+            if text is None:
+                measures = len(row) - GAINED_AT
+                text = slot.texts[kind] = _text_of(slot, self._topic, self._partition, measures, of_ad=bool(ad_id))
+            order, is_final = row[ORDER], row[FLAGS] & FINAL
+            value = text % (
+                who,
+                head,
+                ad_id,
+                place,
+                *row[GAINED_AT:],
+                row[AS_OF],
+                row[REVISION],
+                _TRUTH[is_final],
+                is_settled,
+                order << 2 | settled_bits | is_final,
+                (order & _OFFSET_MASK) - 1 if offset is None else offset,
+            )
+            found.append((TOTALS, who + slot.total_tail, value))
         return found
 
-    def total(
-        self, slot: Slot, name: str, campaign: Campaign, row: Row, offset_of: Row, *, settled: bool = False
-    ) -> Published:
-        """Topic, key and value. `offset_of`: the row whose last record is named, where `row` is a sum of several."""
-        key, head, place = self._last if campaign is self._last_campaign else self._of_campaign(campaign)
-        length = len(row)
-        if len(name) == len(key):
-            ad_id, who, kind = b"", key + b"||", length
-        else:
-            ad_id = name[len(key) + 1 :].encode()
-            who, kind = b"%b||%b" % (key, ad_id), -length
-        text = slot.texts.get(kind)
-        if text is None:
-            text = slot.texts[kind] = _text_of(slot, self._topic, self._partition, length - GAINED_AT, of_ad=kind < 0)
-        order, as_of_ms, revision, flags, *measures = row
-        is_final = flags & FINAL
-        value = text % (
-            who,
-            head,
-            ad_id,
-            place,
-            *measures,
-            as_of_ms,
-            revision,
-            _TRUTH[is_final],
-            _TRUTH[settled],
-            order << 2 | settled << 1 | is_final,
-            (offset_of[ORDER] & _OFFSET_MASK) - 1,
-        )
-        return TOTALS, who + slot.total_tail, value
+
+def _of_campaign(campaign: Campaign) -> tuple[bytes, bytes]:
+    """From its key to its id; its zone and its currency."""
+    head = (
+        f'"{campaign.key}","platform":"{campaign.platform}","account_id":"{campaign.account_id}"'
+        f',"campaign_id":"{campaign.campaign_id}"'
+    )
+    return head.encode(), f'"{campaign.zone}","currency":"{campaign.currency}"'.encode()

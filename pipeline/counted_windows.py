@@ -5,9 +5,10 @@ of one window stand together (`pipeline.counted_slots`). Small panes of records 
 moves by `cross`, and only forward.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pipeline.counted_panes import Pane
+from pipeline.counted_restore import rows_into_slots
 from pipeline.counted_rows import (
     AS_OF,
     CORRECTED,
@@ -15,7 +16,6 @@ from pipeline.counted_rows import (
     FINAL,
     FLAGS,
     GAINED_AT,
-    MEASURES_AT,
     ORDER,
     REVISION,
     Campaign,
@@ -23,15 +23,12 @@ from pipeline.counted_rows import (
     RowKey,
     measures_in,
     name_of,
-    whose,
 )
-from pipeline.counted_slots import Slot, Slots
+from pipeline.counted_slots import Slot, Slots, Target
 from pipeline.counted_totals import TotalTexts
 from pipeline.state import Output
 from pipeline.versions import offset_of, order_of
 from schemas.measures import ZERO
-
-Target = tuple[Slot, str, Row]  # a row, and what it stands under
 
 
 class CountedWindows:
@@ -76,40 +73,9 @@ class CountedWindows:
 
     def restore(self, rows: Iterable[tuple[bytes, Row]]) -> None:
         """Rows of the changelog; in the end `guard_to` is the last offset in any of them."""
-        slots: dict[tuple[str, int], Slot] = {}
-        names: dict[str, str] = {}  # one object for all rows of a campaign or ad
-        last_name, last_order, last_as_of = "", 0, 0
-        corrected, wait_for_end = self._corrected, self.slots.wait_for_end
-        for key, kept in rows:
-            # Rows that one record changed were written one after the other: they may share its name and numbers.
-            name, _, place = key.decode().partition("|")
-            if place[0] != "|":
-                ad_id, _, place = place.partition("|")
-                name = f"{name}|{ad_id}"
-            name = last_name = last_name if name == last_name else names.setdefault(name, name)
-            slot = slots.get((place, kept[END]))
-            if slot is None:
-                slot = slots[place, kept[END]] = self._slot(place, kept[END])
-            row = slot.rows[name] = kept[:END] + kept[MEASURES_AT:]
-            order, as_of_ms, _, flags = row[:END]
-            if order == last_order:
-                row[ORDER] = last_order
-            else:
-                last_order = order
-                self.guard_to = max(self.guard_to, offset_of(order))
-            if as_of_ms == last_as_of:
-                row[AS_OF] = last_as_of
-            else:
-                last_as_of = as_of_ms
-            if flags & CORRECTED:
-                corrected[id(row)] = slot, name, row
-            elif not flags and not slot.is_waiting:
-                wait_for_end(slot)
-
-    def _slot(self, place: str, end_ms: int) -> Slot:
-        """`place`: what is behind the ad in the key of a row, or behind the campaign with an empty ad."""
-        window, start_s = place.strip("|").split("|")
-        return self.slots.at(window, int(start_s) * 1000, end_ms)
+        corrected, furthest = rows_into_slots(rows, self.slots, self._campaign_of)
+        self._corrected = {id(target[2]): target for target in corrected}
+        self.guard_to = max(self.guard_to, furthest)
 
     # -- panes into rows -------------------------------------------------------------------------------------
 
@@ -117,9 +83,13 @@ class CountedWindows:
         """Add what a pane has counted to every row it goes into. The last of its records is at `offset`."""
         order = self._order_base + offset
         added = [(index, n) for index, n in enumerate(measures, GAINED_AT) if n]
+        targets = pane.targets
+        if not targets:
+            first = [order, as_of_ms, 0, 0, *measures[: added[-1][0] + 1 - GAINED_AT if added else 0]]
+            targets = self._targets_of(pane, first)
         guarded = offset <= self.guard_to
         changed = self._changed
-        for target in pane.targets or self._targets_of(pane, order, as_of_ms, measures):
+        for target in targets:
             slot, _, row = target
             if order > row[ORDER]:  # panes of one batch come in any order
                 row[ORDER] = order
@@ -150,50 +120,44 @@ class CountedWindows:
             if index >= missing:
                 row[index] += n
 
-    def _targets_of(self, pane: Pane, order: int, as_of_ms: int, measures: Sequence[int]) -> list[Target]:
-        """The rows of a pane that were there; others begin with what it has counted, where they may begin.
+    def _targets_of(self, pane: Pane, first: Row) -> list[Target]:
+        """The rows of a pane that were there; the others begin as copies of `first`, where they may begin.
 
         None is given up while its minute is not over, so the pane may keep them. It does from the second time on: of a
         million campaigns most are seen once a minute.
         """
         campaign, ad_id = pane.campaign, pane.ad_id
-        places = self.slots.places(campaign.zone, pane.minute_ms, self.clock_ms)[ad_id is None]
-        name = name_of(campaign.key, ad_id or "")
+        is_campaign = ad_id is None
+        name = campaign.key if ad_id is None else name_of(campaign.key, ad_id)
+        changed, live, dirty = self._changed, self._live, self._dirty
         found: list[Target] = []
-        missing = 0
-        first: Row | None = None
-        for place in places:
-            slot, flags, others = place
+        begun = False
+        for slot, flags, others in self.slots.places(campaign.zone, pane.minute_ms, self.clock_ms)[is_campaign]:
             row = slot.rows.get(name)
-            for other in others:
-                if row is None and name in other.rows:
-                    slot, row = other, other.rows[name]
             if row is not None:
                 found.append((slot, name, row))
-            elif flags is not None:
-                if first is None:
-                    first = _new_row(order, as_of_ms, measures)
-                self._begin((slot, name, first[:]), flags, early=ad_id is None)
-                missing += 1
-        if pane.was_folded and not missing:
+                continue
+            elsewhere = [(one, name, one.rows[name]) for one in others if name in one.rows] if others else []
+            found += elsewhere
+            if flags is None or elsewhere:
+                continue
+            begun = True
+            row = slot.rows[name] = first[:]  # a slice has no room to spare
+            number, target = id(row), (slot, name, row)
+            changed[number] = target
+            if flags:
+                row[FLAGS] = flags | CORRECTED
+                self._corrected[number] = target
+            elif is_campaign and slot.is_early:
+                live[number] = target
+            else:
+                dirty[number] = target
+            if slot.was_due:
+                self.slots.watch_late(slot, row[AS_OF])
+        if pane.was_folded and not begun:
             pane.targets = found
         pane.was_folded = True
         return found
-
-    def _begin(self, target: Target, flags: int, *, early: bool) -> None:
-        slot, name, row = target
-        slot.rows[name] = row
-        number = id(row)
-        self._changed[number] = target
-        if flags:
-            row[FLAGS] = flags | CORRECTED
-            self._corrected[number] = target
-        elif early and slot.is_early:
-            self._live[number] = target
-        else:
-            self._dirty[number] = target
-        if slot.was_due:
-            self.slots.watch_late(slot, row[AS_OF])
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -204,13 +168,15 @@ class CountedWindows:
     def cross(self, clock_ms: int, offset: int) -> None:
         """The clock comes to `clock_ms` with the record at `offset`, which is not counted yet."""
         self.clock_ms = clock_ms
+        final: list[Target] = []
         for slot in self.slots.over(clock_ms):
             for name, row in slot.rows.items():
                 if not row[FLAGS] & FINAL:
                     row[FLAGS] |= FINAL
-                    self._publish(slot, name, row)
                     self._forget_open(row)
-                    self._changed[id(row)] = slot, name, row
+                    target = self._changed[id(row)] = slot, name, row
+                    final.append(target)
+        self.outputs += self._totals(final)
         self._publish_corrected(offset)
         self._give_up(clock_ms)
 
@@ -220,33 +186,37 @@ class CountedWindows:
 
     def _publish_corrected(self, offset: int) -> None:
         waiting, self._corrected = self._corrected, {}
+        corrected: list[Target] = []
         for target in waiting.values():
-            slot, name, row = target
+            row = target[2]
             if offset_of(row[ORDER]) >= offset:
                 # Restored ahead of the records that are read again: its turn comes behind the one it has counted.
                 self._corrected[id(row)] = target
                 continue
             row[FLAGS] &= ~CORRECTED
             row[REVISION] += 1
-            self._publish(slot, name, row)
             self._changed[id(row)] = target
+            corrected.append(target)
+        self.outputs += self._totals(corrected)
 
     def _give_up(self, clock_ms: int) -> None:
-        for slot, name, row in self.slots.give_up(clock_ms):
-            self._publish(slot, name, row, settled=True)
+        given_up = list(self.slots.give_up(clock_ms))
+        self.outputs += self._totals(given_up, settled=True)
+        for slot, name, row in given_up:
             self._changed.pop(id(row), None)
             self._corrected.pop(id(row), None)
             self._forget_open(row)
             self._given_up.append(slot.kept_key(name))
             self.expired_changed |= self.expiry.forget(slot.window, slot.start_ms)
 
-    def _publish(self, slot: Slot, name: str, row: Row, *, settled: bool = False) -> None:
-        self.outputs.append(self._total(slot, name, row, settled=settled))
-
-    def _total(self, slot: Slot, name: str, row: Row, *, settled: bool = False) -> Output:
-        campaign = self._campaign_of(name if "|" not in name else whose(name)[0])
-        whole = self._with_siblings(slot, name, row) if self.siblings else row
-        return self._texts.total(slot, name, campaign, whole, row, settled=settled)
+    def _totals(self, targets: Collection[Target], *, settled: bool = False) -> list[Output]:
+        if not self.siblings:
+            return self._texts.totals(targets, self._campaign_of, settled=settled)
+        found: list[Output] = []
+        for slot, name, row in targets:
+            whole, offset = self._with_siblings(slot, name, row), offset_of(row[ORDER])
+            found += self._texts.totals([(slot, name, whole)], self._campaign_of, settled=settled, offset=offset)
+        return found
 
     def _with_siblings(self, slot: Slot, name: str, row: Row) -> Row:
         order, as_of_ms, measures = row[ORDER], row[AS_OF], measures_in(row)
@@ -261,19 +231,19 @@ class CountedWindows:
 
     def differences(self, published: "CountedWindows", order: int) -> list[Output]:
         """Totals to publish so that readers of `published` hold this (rebuilt) state: what differs, what is gone."""
-        differing: list[Output] = []
+        differing: list[Target] = []
         for slot in self.slots:
             for name, row in slot.rows.items():
                 known = published.slots.find(name, slot.window, slot.start_ms)
                 if known is None or _figures(*known) != _figures(slot, row) or (known[1][FLAGS] ^ row[FLAGS]) & FINAL:
-                    differing.append(self._total(slot, name, row))
+                    differing.append((slot, name, row))
         for slot in published.slots:
             if self.expiry.is_forgotten(slot.window, slot.start_ms):
                 continue
             for name, row in slot.rows.items():
                 if self.slots.find(name, slot.window, slot.start_ms) is None:
-                    differing.append(self._total(slot, name, [order, *row[AS_OF:GAINED_AT], *ZERO]))
-        return differing
+                    differing.append((slot, name, [order, *row[AS_OF:GAINED_AT], *ZERO]))
+        return self._totals(differing)
 
     # -- hand over -------------------------------------------------------------------------------------------
 
@@ -285,31 +255,29 @@ class CountedWindows:
         """What was published, and of the open rows that changed those that readers shall see at once."""
         outputs, self.outputs = self.outputs, []
         live, self._live = self._live, {}
-        outputs.extend([self._total(*target) for target in live.values()])
+        outputs += self._totals(live.values())
         return outputs
 
     def take_outputs(self) -> list[Output]:
         """What was published, and every open row that changed as it stands."""
         outputs = self.take_early()
         dirty, self._dirty = self._dirty, {}
-        outputs.extend([self._total(*target) for target in dirty.values()])
+        outputs += self._totals(dirty.values())
         return outputs
 
     def take_rows(self) -> list[tuple[bytes, Row]]:
         changed, self._changed = self._changed, {}
-        return [(slot.kept_key(name), slot.kept_row(row)) for slot, name, row in changed.values()]
+        rows = []
+        for slot, name, row in changed.values():  # as `Slot.kept_key` and `kept_row` have it, without two calls a row
+            kept = row.copy()
+            kept.insert(END, slot.end_ms)
+            rows.append(((name if "|" in name else name + "|").encode() + slot.kept_tail, kept))
+        return rows
 
     def take_given_up(self) -> list[tuple[bytes, None]]:
         given_up, self._given_up = self._given_up, []
         self.expired_changed = False
         return [(key, None) for key in given_up]
-
-
-def _new_row(order: int, as_of_ms: int, measures: Sequence[int]) -> Row:
-    count = len(measures)
-    while count and not measures[count - 1]:
-        count -= 1
-    return [order, as_of_ms, 0, 0, *measures[:count]]
 
 
 def _figures(slot: Slot, row: Row) -> tuple[int, list[int]]:
