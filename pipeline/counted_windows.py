@@ -169,20 +169,21 @@ class CountedWindows:
         """The clock comes to `clock_ms` with the record at `offset`, which is not counted yet."""
         self.clock_ms = clock_ms
         final: list[Target] = []
+        changed, live, dirty = self._changed, self._live, self._dirty
         for slot in self.slots.over(clock_ms):
             for name, row in slot.rows.items():
                 if not row[FLAGS] & FINAL:
                     row[FLAGS] |= FINAL
-                    self._forget_open(row)
-                    target = self._changed[id(row)] = slot, name, row
+                    number = id(row)
+                    if live:
+                        live.pop(number, None)
+                    if dirty:
+                        dirty.pop(number, None)
+                    target = changed[number] = slot, name, row
                     final.append(target)
         self.outputs += self._totals(final)
         self._publish_corrected(offset)
         self._give_up(clock_ms)
-
-    def _forget_open(self, row: Row) -> None:
-        self._live.pop(id(row), None)
-        self._dirty.pop(id(row), None)
 
     def _publish_corrected(self, offset: int) -> None:
         waiting, self._corrected = self._corrected, {}
@@ -205,7 +206,8 @@ class CountedWindows:
         for slot, name, row in given_up:
             self._changed.pop(id(row), None)
             self._corrected.pop(id(row), None)
-            self._forget_open(row)
+            self._live.pop(id(row), None)
+            self._dirty.pop(id(row), None)
             self._given_up.append(slot.kept_key(name))
             self.expired_changed |= self.expiry.forget(slot.window, slot.start_ms)
 
