@@ -16,6 +16,7 @@ from connectors.clock import Clock
 from connectors.kafka import start_producer
 from connectors.setting_sections import WorkerSettings
 from connectors.settings import Settings
+from schemas.topics import RAW_EVENTS
 
 REPORT_S = 5.0
 log = telemetry.log(__name__)
@@ -24,7 +25,7 @@ log = telemetry.log(__name__)
 def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
     """Nothing is connected yet; `faust.Worker(app)` runs it. Every topic exists beforehand (`pulse migrate`)."""
     worker = settings.worker
-    coalesce({topic for stage in shell.stages.values() for topic in (stage.source, stage.changelog)})
+    coalesce({topic for stage in shell.stages.values() for topic in (stage.source, stage.changelog)}, raw={RAW_EVENTS})
 
     class WorkerApp(CoalescingApp):
         async def on_start(self) -> None:

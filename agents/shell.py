@@ -114,8 +114,9 @@ class Shell:
         """Apply one fetched batch; its ack waits for the flush that covers it."""
         held = self._held[topic, event.message.partition]
         held.state.count(event.value)
-        held.unacked.append(event)
         self._fresh[topic] = self._fresh.get(topic, 0) + len(event.value)
+        event.value = event.message.value = None  # it is kept until it is acknowledged, its records need not be
+        held.unacked.append(event)
         if held.state.pending > MAX_PENDING:
             await self.flush(topic)
 

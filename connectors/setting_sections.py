@@ -160,7 +160,7 @@ class WorkerSettings(Section):
     publish_s: Seconds = Field(default=0.025, description="How often totals and alerts are published.")
     flush_s: Seconds = Field(default=1.0, description="How often state is written and records are acknowledged.")
     session_s: Annotated[float, Field(ge=1, le=300)] = Field(
-        default=10.0, description="Silence after which the group gives a worker's partitions to the others."
+        default=6.0, description="Silence after which the group gives a worker's partitions to the others."
     )
     dedupe_horizon_h: Annotated[int, Field(ge=1, le=24 * 30)] = Field(
         default=24, description="Hours for which an event id is remembered."

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import overload
 
 from pipeline.counted_panes import Drained, Pane
 from pipeline.counted_rows import Campaign
@@ -9,6 +10,20 @@ class IdMemory:
     def __len__(self) -> int: ...
     def note(self, name: str, hour: int, /) -> int: ...
     def forget_before(self, hour: int, /) -> None: ...
+
+class WireRecords(Sequence[SourceRecord]):
+    """The records of several batches: (buffer, start, stop, first offset, first timestamp in ms, records) each.
+
+    `start` and `stop` are where the records lie in the buffer, uncompressed, in Kafka's message format 2. Raises
+    ValueError when that is not what is there.
+    """
+
+    def __init__(self, batches: list[tuple[bytes, int, int, int, int, int]], /) -> None: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int, /) -> SourceRecord: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Sequence[SourceRecord]: ...
 
 class Panes:
     counted: int

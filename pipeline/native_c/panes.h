@@ -55,13 +55,14 @@ static int int_attribute(PyObject *record, PyObject *name, int64_t *number) {
 typedef struct { int64_t until_ms, from_ms, after_offset; int32_t hour; PyObject *names; } Bounds;
 
 /* 1: counted; 0: Python has to look at it, nothing was changed; -1: an exception. */
-static int count_event(Panes *self, PyObject *record, PyObject *key, const char *value, Py_ssize_t size, const Bounds *bounds) {
-    int64_t timestamp_ms, offset;
+static int count_event(Panes *self, const Place *record, const Bounds *bounds) {
+    int64_t timestamp_ms = record->timestamp_ms, offset = record->offset;
+    Text value = record->value;
     Event event;
-    if (int_attribute(record, s_timestamp, &timestamp_ms) < 0 || int_attribute(record, s_offset, &offset) < 0) return -1;
-    if (timestamp_ms >= bounds->until_ms || offset <= bounds->after_offset || size > MAX_EVENT_BYTES) return 0;
-    Campaign *campaign = find_campaign(&self->campaigns, PyBytes_AS_STRING(key), (size_t)PyBytes_GET_SIZE(key));
-    if (!campaign || !read_event(value, value + size, &event) || !is_of(&event, campaign)) return 0;
+    if (record->key.size < 0 || value.size < 0 || value.size > MAX_EVENT_BYTES) return 0;
+    if (timestamp_ms >= bounds->until_ms || offset <= bounds->after_offset) return 0;
+    Campaign *campaign = find_campaign(&self->campaigns, record->key.at, (size_t)record->key.size);
+    if (!campaign || !read_event(value.at, value.at + value.size, &event) || !is_of(&event, campaign)) return 0;
     int64_t at_ms = event.numbers[AT];
     Text id = event.texts[EVENT_ID];
     if (at_ms < bounds->from_ms || at_ms > timestamp_ms + MAX_AHEAD_MS || campaign->key_text.size + 1 + id.size > MAX_NAME)
@@ -99,14 +100,44 @@ static int count_event(Panes *self, PyObject *record, PyObject *key, const char 
     return 1;
 }
 
-static int count_record(Panes *self, PyObject *record, const Bounds *bounds) {
+static Text text_of_bytes(PyObject *bytes) {
+    Text text = {NULL, -1};
+    if (PyBytes_Check(bytes) && PyBytes_GET_SIZE(bytes) <= INT32_MAX) {
+        text.at = PyBytes_AS_STRING(bytes);
+        text.size = (int32_t)PyBytes_GET_SIZE(bytes);
+    }
+    return text;
+}
+
+static int count_object(Panes *self, PyObject *record, const Bounds *bounds) {
     PyObject *key = PyObject_GetAttr(record, s_key), *value = key ? PyObject_GetAttr(record, s_value) : NULL;
-    int found = !value ? -1 : 0;
-    if (value && PyBytes_Check(key) && PyBytes_Check(value))
-        found = count_event(self, record, key, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), bounds);
+    Place place;
+    int found = -1;
+    if (value && int_attribute(record, s_timestamp, &place.timestamp_ms) == 0 && int_attribute(record, s_offset, &place.offset) == 0) {
+        place.key = text_of_bytes(key);
+        place.value = text_of_bytes(value);
+        found = count_event(self, &place, bounds);
+    }
     Py_XDECREF(key);
     Py_XDECREF(value);
     return found;
+}
+
+/* Counts from `*position` on and moves it; -1 with an exception. */
+static int count_all(Panes *self, PyObject *records, Py_ssize_t *position, const Bounds *bounds) {
+    int more = 1;
+    if (Py_IS_TYPE(records, &WireRecordsType)) {
+        const WireRecords *wire = (const WireRecords *)records;
+        while (*position < wire->count && (more = count_event(self, &wire->at[*position], bounds)) > 0) ++*position;
+        return more;
+    }
+    PyObject *list = PySequence_Fast(records, "records are a sequence");
+    if (!list) return -1;
+    while (*position < PySequence_Fast_GET_SIZE(list) &&
+           (more = count_object(self, PySequence_Fast_GET_ITEM(list, *position), bounds)) > 0)
+        ++*position;
+    Py_DECREF(list);
+    return more;
 }
 
 static PyObject *Panes_count(Panes *self, PyObject *args) {
@@ -114,23 +145,16 @@ static PyObject *Panes_count(Panes *self, PyObject *args) {
     Py_ssize_t position;
     long long until_ms, from_ms, after_offset;
     if (!PyArg_ParseTuple(args, "OnLLLO", &records, &position, &until_ms, &from_ms, &after_offset, &ids)) return NULL;
-    PyObject *list = PySequence_Fast(records, "records are a sequence"), *hour = NULL, *names = NULL, *found = NULL;
-    if (!list || !(hour = PyObject_GetAttr(ids, s_hour)) || !(names = PyObject_GetAttr(ids, s_names))) goto end;
+    PyObject *hour = PyObject_GetAttr(ids, s_hour), *names = hour ? PyObject_GetAttr(ids, s_names) : NULL, *found = NULL;
+    if (!names) goto end;
     Bounds bounds = {until_ms, from_ms, after_offset, (int32_t)PyLong_AsLong(hour), names};
     if (PyErr_Occurred()) goto end;
     if (!PyList_Check(names)) {
         PyErr_SetString(PyExc_TypeError, "names are a list");
         goto end;
     }
-    int more = 1;
-    while (position < PySequence_Fast_GET_SIZE(list)) {
-        more = count_record(self, PySequence_Fast_GET_ITEM(list, position), &bounds);
-        if (more <= 0) break;
-        position++;
-    }
-    if (more >= 0) found = PyLong_FromSsize_t(position);
+    if (count_all(self, records, &position, &bounds) >= 0) found = PyLong_FromSsize_t(position);
 end:
-    Py_XDECREF(list);
     Py_XDECREF(hour);
     Py_XDECREF(names);
     return found;

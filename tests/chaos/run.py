@@ -60,7 +60,9 @@ def run(
             World(running, directory, ledger, this.plan(each), random.Random(seed), say, full) for each in scenarios
         ]
         try:
-            with LagWatch(running.settings) as watch:
+            if scenarios[0].prepare is not None:
+                scenarios[0].prepare(worlds[0], worlds[0].plan)
+            with LagWatch(running.settings) as watch:  # of the system as prepared: its addresses may be others
                 for world in worlds:
                     world.samples = watch.samples
                 _live(this, running, worlds)
@@ -82,8 +84,6 @@ def findings_of(running: System, ledger: Ledger, say: Say = lambda _: None) -> F
 
 def _live(this: _Run, running: System, worlds: Sequence[World]) -> None:
     first = this.scenarios[0]
-    if first.prepare is not None:
-        first.prepare(worlds[0], worlds[0].plan)
     names = running.workers(first.workers)
     if first.sink:
         running.start("sink", "sink")
