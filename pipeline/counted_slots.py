@@ -187,6 +187,8 @@ class Slots:
         """Rows that are given up now; they are in no slot any more."""
         now = bucket_of(clock_ms) - 1
         for slot in self.expiry.due(clock_ms, lambda _: clock_ms):
+            if bucket_of(slot.watched_ms) > now:
+                continue  # it was looked at since, for a row that was due before the others
             horizon_ms, end_ms, due, stay_ms = self._horizon_ms[slot.window], slot.end_ms, [], FAR_MS
             for name, row in slot.rows.items():
                 due_ms = max(end_ms, row[AS_OF]) + horizon_ms

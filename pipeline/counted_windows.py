@@ -169,8 +169,10 @@ class CountedWindows:
         """The clock comes to `clock_ms` with the record at `offset`, which is not counted yet."""
         self.clock_ms = clock_ms
         final: list[Target] = []
+        ended: list[Slot] = []
         changed, live, dirty = self._changed, self._live, self._dirty
         for slot in self.slots.over(clock_ms):
+            ended.append(slot)
             for name, row in slot.rows.items():
                 if not row[FLAGS] & FINAL:
                     row[FLAGS] |= FINAL
@@ -182,6 +184,8 @@ class CountedWindows:
                     target = changed[number] = slot, name, row
                     final.append(target)
         self.outputs += self._totals(final)
+        for slot in ended:  # of what is over totals are rare, and there are many slots
+            slot.texts.clear()
         self._publish_corrected(offset)
         self._give_up(clock_ms)
 
@@ -199,6 +203,8 @@ class CountedWindows:
             self._changed[id(row)] = target
             corrected.append(target)
         self.outputs += self._totals(corrected)
+        for slot, _, _ in corrected:
+            slot.texts.clear()
 
     def _give_up(self, clock_ms: int) -> None:
         given_up = list(self.slots.give_up(clock_ms))
@@ -208,6 +214,7 @@ class CountedWindows:
             self._corrected.pop(id(row), None)
             self._live.pop(id(row), None)
             self._dirty.pop(id(row), None)
+            slot.texts.clear()
             self._given_up.append(slot.kept_key(name))
             self.expired_changed |= self.expiry.forget(slot.window, slot.start_ms)
 

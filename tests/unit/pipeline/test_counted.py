@@ -272,3 +272,13 @@ def test_a_day_that_changed_late_is_given_up_by_itself_and_later(in_c: bool) -> 
     assert letters(state.take().outputs) == [("beyond_horizon", "at")]  # c2 starts no more; c1 goes on
     state.count([tick(6, T0 + 6 * DAY_MS)])
     assert state.windows.rows == {}
+
+
+@each_kind
+def test_what_totals_of_a_window_have_in_common_is_not_kept_when_it_is_over(in_c: bool) -> None:
+    state = CountedState("t", 0, in_c=in_c)
+    state.count([event(0)])
+    state.take()
+    assert all(slot.texts for slot in state.windows.slots)
+    state.count([tick(1, T0 + 70_000), event(2, at=T0, received=T0 + 70_500), tick(3, T0 + 72_000)])
+    assert {slot.window for slot in state.windows.slots if slot.texts} == {"5m", "1h", "1d"}

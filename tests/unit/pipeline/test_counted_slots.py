@@ -79,7 +79,10 @@ def test_a_row_that_begins_in_a_slot_others_have_stayed_in_is_due_before_them() 
     slot.rows["new"] = row(T0 + HOUR_MS)  # by a record that says an earlier time
     slots.watch_late(slot, T0 + HOUR_MS)
     assert gone(slots, T0 + 4 * HOUR_MS) == [(MINUTE, "new")]
-    assert gone(slots, T0 + 5 * HOUR_MS) == [(MINUTE, "late")]
+    slot.rows["late"][AS_OF] += HOUR_MS
+    assert gone(slots, T0 + 5 * HOUR_MS) == []
+    assert gone(slots, T0 + 6 * HOUR_MS) == [(MINUTE, "late")]
+    assert slots.next_change_ms() == FAR_MS
 
 
 def test_no_row_begins_in_a_day_of_which_rows_were_given_up_but_those_that_stayed_are_found() -> None:
