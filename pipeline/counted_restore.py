@@ -30,7 +30,7 @@ def rows_into_slots(
         name = last_name
         slot = placed.get((place, kept[END]))
         if slot is None:
-            slot = placed[place, kept[END]] = _slot(slots, place, kept[END])
+            slot = placed[place, kept[END]] = _slot(slots, place, kept[END], kept[AS_OF])
         measures = kept[MEASURES_AT:]
         if measures == last_measures:
             measures = last_measures
@@ -46,6 +46,8 @@ def rows_into_slots(
             row[AS_OF] = last_as_of
         else:
             last_as_of = as_of_ms
+        if slot.is_pushed:
+            slots.watch_late(slot, as_of_ms)
         if flags & CORRECTED:
             corrected.append((slot, name, row))
         elif not flags and not slot.is_waiting:
@@ -63,7 +65,7 @@ def _share(name: str, names: dict[str, str], campaign_of: Callable[[str], Campai
     return shared
 
 
-def _slot(slots: Slots, place: str, end_ms: int) -> Slot:
+def _slot(slots: Slots, place: str, end_ms: int, as_of_ms: int) -> Slot:
     """`place`: what is behind the ad in the key of a row, or behind the campaign with an empty ad."""
     window, start_s = place.strip("|").split("|")
-    return slots.at(window, int(start_s) * 1000, end_ms)
+    return slots.at(window, int(start_s) * 1000, end_ms, as_of_ms)

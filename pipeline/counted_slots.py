@@ -23,7 +23,7 @@ EARLY = frozenset({MINUTE, DAY})
 
 
 class Slot:
-    """`watched_ms`: before this time no row of it is due; `was_due`: some were given up, and others had changed late.
+    """`watched_ms`: before this time no row of it is due; `is_pushed`: it is later than end and horizon say.
 
     `texts`: what its totals have in common, once asked for.
     """
@@ -31,13 +31,13 @@ class Slot:
     __slots__ = (
         "end_ms",
         "is_early",
+        "is_pushed",
         "is_waiting",
         "kept_tail",
         "rows",
         "start_ms",
         "texts",
         "total_tail",
-        "was_due",
         "watched_ms",
         "window",
     )
@@ -47,7 +47,7 @@ class Slot:
         self.rows: dict[str, Row] = {}
         self.is_early = window in EARLY
         self.is_waiting = False  # for its end
-        self.was_due, self.watched_ms = False, FAR_MS
+        self.is_pushed, self.watched_ms = False, FAR_MS
         self.texts: dict[int, bytes] = {}
         self.kept_tail = f"|{window}|{start_ms // 1000}".encode()
         self.total_tail = f"|{Basis.COUNTED}".encode() + self.kept_tail
@@ -106,15 +106,15 @@ class Slots:
                 return slot, row
         return None
 
-    def at(self, window: str, start_ms: int, end_ms: int) -> Slot:
-        """The slot, made if need be."""
+    def at(self, window: str, start_ms: int, end_ms: int, now_ms: int) -> Slot:
+        """The slot, made if need be for a row that changes at `now_ms`."""
         slots = self._starting.setdefault((window, start_ms), [])
         for slot in slots:
             if slot.end_ms == end_ms:
                 return slot
         slot = Slot(window, start_ms, end_ms)
         slots.append(slot)
-        self._watch(slot, end_ms + self._horizon_ms[window])
+        self._watch(slot, max(end_ms, now_ms) + self._horizon_ms[window])
         return slot
 
     # -- where a minute is counted ---------------------------------------------------------------------------
@@ -143,7 +143,7 @@ class Slots:
             flags = None  # rows of that day have been given up: one would start again from zero
             if (window, start_ms) not in self._starting:
                 return None
-        slot = self.at(window, start_ms, end_ms)
+        slot = self.at(window, start_ms, end_ms, clock_ms)
         if flags == 0:
             self.wait_for_end(slot)
         return Place(slot, flags, tuple(one for one in self._starting[window, start_ms] if one is not slot))
@@ -181,6 +181,7 @@ class Slots:
 
     def _watch(self, slot: Slot, due_ms: int) -> None:
         slot.watched_ms = due_ms
+        slot.is_pushed = bucket_of(due_ms) > bucket_of(slot.end_ms + self._horizon_ms[slot.window])
         self.expiry.watch(slot, due_ms)
 
     def give_up(self, clock_ms: int) -> Iterator[tuple[Slot, str, Row]]:
@@ -199,7 +200,6 @@ class Slots:
             for _, name, _ in due:
                 del slot.rows[name]
             if slot.rows:
-                slot.was_due = True
                 self._watch(slot, stay_ms)
             else:
                 self._drop(slot)

@@ -152,7 +152,7 @@ class CountedWindows:
                 live[number] = target
             else:
                 dirty[number] = target
-            if slot.was_due:
+            if slot.is_pushed:
                 self.slots.watch_late(slot, row[AS_OF])
         if pane.was_folded and not begun:
             pane.targets = found

@@ -49,7 +49,7 @@ def test_slots_wait_for_their_end_once_and_come_when_the_grace_is_over() -> None
 
 def test_a_row_changed_late_pushes_only_itself_back() -> None:
     slots = Slots(HORIZON_MS)
-    slot = slots.at(MINUTE, T0, T0 + 60_000)
+    slot = slots.at(MINUTE, T0, T0 + 60_000, T0)
     slot.rows |= {"a": row(T0), "late": row(T0 + 90 * 60_000), "b": row(T0)}
     assert gone(slots, T0 + 3 * HOUR_MS - 1) == []
     assert gone(slots, T0 + 3 * HOUR_MS) == [(MINUTE, "a"), (MINUTE, "b")]
@@ -62,7 +62,7 @@ def test_a_row_changed_late_pushes_only_itself_back() -> None:
 
 def test_a_row_changed_after_its_slot_was_looked_at_stays_for_its_time() -> None:
     slots = Slots(HORIZON_MS)
-    slot = slots.at(MINUTE, T0, T0 + 60_000)
+    slot = slots.at(MINUTE, T0, T0 + 60_000, T0)
     slot.rows |= {"a": row(T0), "late": row(T0 + HOUR_MS)}
     assert gone(slots, T0 + 3 * HOUR_MS) == [(MINUTE, "a")]
     slot.rows["late"][AS_OF] = T0 + 3 * HOUR_MS + 1
@@ -72,10 +72,10 @@ def test_a_row_changed_after_its_slot_was_looked_at_stays_for_its_time() -> None
 
 def test_a_row_that_begins_in_a_slot_others_have_stayed_in_is_due_before_them() -> None:
     slots = Slots(HORIZON_MS)
-    slot = slots.at(MINUTE, T0, T0 + 60_000)
+    slot = slots.at(MINUTE, T0, T0 + 60_000, T0)
     slot.rows |= {"a": row(T0), "late": row(T0 + 2 * HOUR_MS)}
     assert gone(slots, T0 + 3 * HOUR_MS) == [(MINUTE, "a")]
-    assert slot.was_due
+    assert slot.is_pushed
     slot.rows["new"] = row(T0 + HOUR_MS)  # by a record that says an earlier time
     slots.watch_late(slot, T0 + HOUR_MS)
     assert gone(slots, T0 + 4 * HOUR_MS) == [(MINUTE, "new")]
@@ -85,9 +85,21 @@ def test_a_row_that_begins_in_a_slot_others_have_stayed_in_is_due_before_them() 
     assert slots.next_change_ms() == FAR_MS
 
 
+def test_a_slot_that_is_made_late_is_looked_at_when_its_first_row_is_due_or_one_that_says_an_earlier_time() -> None:
+    slots = Slots(HORIZON_MS)
+    slot = slots.at(MINUTE, T0, T0 + 60_000, T0 + 9 * HOUR_MS)
+    slot.rows["a"] = row(T0 + 9 * HOUR_MS)
+    assert slots.next_change_ms() == T0 + 12 * HOUR_MS
+    slot.rows["b"] = row(T0 + 5 * HOUR_MS)
+    slots.watch_late(slot, T0 + 5 * HOUR_MS)
+    assert gone(slots, T0 + 8 * HOUR_MS) == [(MINUTE, "b")]
+    assert gone(slots, T0 + 12 * HOUR_MS) == [(MINUTE, "a")]
+    assert slots.next_change_ms() == FAR_MS
+
+
 def test_no_row_begins_in_a_day_of_which_rows_were_given_up_but_those_that_stayed_are_found() -> None:
     slots = Slots(HORIZON_MS)
-    kept = slots.at(DAY, T0, T0 + DAY_MS)
+    kept = slots.at(DAY, T0, T0 + DAY_MS, T0)
     kept.rows["a"] = row(T0)
     for window in (MINUTE, FIVE_MINUTES, HOUR, DAY):
         slots.expiry.forget(window, T0)
@@ -104,7 +116,7 @@ def test_a_slot_nothing_was_counted_in_goes_when_it_is_due() -> None:
 
 def test_slots_of_one_start_and_two_ends_stand_side_by_side_and_a_row_is_found_in_either() -> None:
     slots = Slots(HORIZON_MS)
-    short, long = slots.at(DAY, T0, T0 + 23 * HOUR_MS), slots.at(DAY, T0, T0 + DAY_MS)
+    short, long = slots.at(DAY, T0, T0 + 23 * HOUR_MS, T0), slots.at(DAY, T0, T0 + DAY_MS, T0)
     short.rows["a"], long.rows["b"] = row(T0), row(T0)
     assert [found[0] for name in "ab" if (found := slots.find(name, DAY, T0))] == [short, long]
     assert slots.find("c", DAY, T0) is None
