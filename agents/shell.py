@@ -10,11 +10,12 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from agents.batches import Batches, send_batches
+from agents.batches import Batches, hand_over, send_batches
 from agents.restore import Held, restore
 from agents.stage import Stage
 from connectors import telemetry
@@ -59,6 +60,8 @@ class Shell:
         self._reach = reach
         self._held: dict[tuple[str, int], Held] = {}
         self._flushing = {stage.source: asyncio.Lock() for stage in stages}
+        # What is taken first is handed over first: the judge reads finals and checkpoints in the order of their making.
+        self._publishing = {stage.source: asyncio.Lock() for stage in stages}
         self._producer: AIOKafkaProducer | None = None
         self._fresh: dict[str, int] = {}  # topic -> records counted since it was last published
         self._beat_at: float | None = None
@@ -123,45 +126,54 @@ class Shell:
     async def publish(self, topic: str) -> None:
         """Only totals and alerts, so that readers need not wait for the changelog.
 
-        Also while a flush waits for the broker: the producer keeps the order of a partition.
+        Also while a flush waits for the broker to acknowledge: the producer keeps the order of a partition.
         """
-        self._refuse_after_freeze()
-        outputs: Batches = {}
-        for number, held in self._of(topic):
-            if held.state.pending:
-                self._route(held.state.publish(), number, outputs)
-        if outputs and self._producer is not None:
-            await send_batches(self._producer, outputs)
-            self._reach("published")
+        async with self._publishing[topic]:
+            self._refuse_after_freeze()
+            outputs: Batches = {}
+            for number, held in self._of(topic):
+                if held.state.pending:
+                    self._route(held.state.publish(), number, outputs)
+            if not outputs or self._producer is None:
+                return
+            acks = await hand_over(self._producer, outputs)
+        await asyncio.gather(*acks)
+        self._reach("published")
 
     async def flush(self, topic: str) -> None:
         async with self._flushing[topic]:
             self._refuse_after_freeze()
             self._reach("before_flush")
-            taken: list[tuple[Held, list[Any]]] = []
-            outputs: Batches = {}
-            rows: Batches = {}
-            for number, held in self._of(topic):
-                if not (held.unacked or held.state.pending):
-                    continue
-                events, held.unacked = held.unacked, []
-                change = held.state.take()
-                taken.append((held, events))
-                self._route(change.outputs, number, outputs)
-                if change.rows:
-                    rows[held.stage.changelog, number] = list(held.changelog.write(change.rows))
-                self._report(held)
-            if not taken or self._producer is None:
-                return
-            await send_batches(self._producer, outputs)
+            async with self._publishing[topic]:
+                acked, outputs, rows = self._take(topic)
+                if not acked or self._producer is None:
+                    return
+                acks = await hand_over(self._producer, outputs)
+            await asyncio.gather(*acks)
             self._reach("totals_written")
             await send_batches(self._producer, rows)
             self._reach("rows_written")
-            for _, events in taken:
-                for event in events:
-                    event.ack()
+            for event in chain.from_iterable(acked):
+                event.ack()
             telemetry.flush_age_s()
             self._reach("acked")
+
+    def _take(self, topic: str) -> tuple[list[list[Any]], Batches, Batches]:
+        """What every partition has to acknowledge afterwards, to publish and to keep."""
+        acked: list[list[Any]] = []
+        outputs: Batches = {}
+        rows: Batches = {}
+        for number, held in self._of(topic):
+            if not (held.unacked or held.state.pending):
+                continue
+            events, held.unacked = held.unacked, []
+            acked.append(events)
+            change = held.state.take()
+            self._route(change.outputs, number, outputs)
+            if change.rows:
+                rows[held.stage.changelog, number] = list(held.changelog.write(change.rows))
+            self._report(held)
+        return acked, outputs, rows
 
     def _of(self, topic: str) -> list[tuple[int, Held]]:
         return [(number, held) for (source, number), held in self._held.items() if source == topic]

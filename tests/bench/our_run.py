@@ -30,23 +30,29 @@ MICROS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """A way to run our program. `flush_s` None leaves the setting as it is."""
+    """A way to run our program. `in_c` False: as where no compiler was there at the installation."""
 
     name: str
     title: str
     workers: int = 1
-    flush_s: float | None = None
+    in_c: bool = True
 
     @property
     def note(self) -> str:
-        flush_s = self.flush_s if self.flush_s is not None else load_settings(environ={}).worker.flush_s
+        flush_s = load_settings(environ={}).worker.flush_s
         return f"the whole job: ids once, 4 windows, ads, zones, judging, restart-safe; flush every {flush_s:g} s"
 
 
 OURS = (
     Ours("ours", "Campaign Pulse, one worker"),
     Ours("ours_2", "Campaign Pulse, two workers", workers=2),
-    Ours("ours_1s", "Campaign Pulse, flush once a second", flush_s=1.0),
+    Ours("ours_python", "Campaign Pulse, without its part in C", in_c=False),
+)
+PULSE = ("-m", "agents.cli.main")
+WITHOUT_C = (
+    "-c",
+    "import runpy, sys; sys.modules['pipeline.native'] = None; "
+    "runpy.run_module('agents.cli.main', run_name='__main__')",
 )
 
 
@@ -59,10 +65,8 @@ def run_ours(ours: Ours, data: Dataset, cluster: Cluster) -> Run:
         wait_for_groups(settings.kafka.bootstrap_servers, RAW_EVENTS)
         copied = copy(data, cluster, settings)
         logs = [Path(environment["PULSE_DATA_DIR"]) / f"worker-{number}.log" for number in range(ours.workers)]
-        if ours.flush_s is not None:
-            environment["PULSE_WORKER__FLUSH_S"] = str(ours.flush_s)
         started = time.monotonic()
-        workers = [_start(log, environment) for log in logs]
+        workers = [_start(log, environment, PULSE if ours.in_c else WITHOUT_C) for log in logs]
         try:
             cpu_s, rss_mb, samples, stopped = _follow([worker.pid for worker in workers], copied, settings, started)
             wall_s = time.monotonic() - started
@@ -105,10 +109,10 @@ def copy(data: Dataset, cluster: Cluster, settings: Settings) -> int:
     return copied
 
 
-def _start(log: Path, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+def _start(log: Path, environment: dict[str, str], pulse: tuple[str, str]) -> "subprocess.Popen[bytes]":
     with log.open("wb") as sink:
         return subprocess.Popen(
-            [sys.executable, "-m", "agents.cli.main", "worker"],
+            [sys.executable, *pulse, "worker"],
             env={**os.environ, **environment, "PULSE_WORKER__INSTANCE": log.stem},
             stdout=sink,
             stderr=sink,

@@ -31,21 +31,28 @@ class Batch:
 
 
 class FakeProducer:
-    """`steps`: ("sent", topic) and ("acked", topic) as they happened. `fail`: topics whose writes fail."""
+    """`steps`: ("sent", topic) and ("acked", topic) as they happened. `fail`: topics whose writes fail.
+
+    As aiokafka's, it takes a batch for a partition when the one before has gone out, and not at once.
+    """
 
     def __init__(self, *, most_bytes: int = 1 << 20, fail: tuple[str, ...] = ()) -> None:
         self.most_bytes, self.fail = most_bytes, fail
         self.steps: list[tuple[str, str]] = []
         self.written: dict[tuple[str, int], list[Batch]] = {}
         self.stopped = False
+        self.pending: dict[tuple[str, int], asyncio.Future[Any]] = {}
 
     def create_batch(self) -> Batch:
         return Batch(self.most_bytes)
 
     async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> "asyncio.Future[Any]":
         assert batch.closed
+        while (before := self.pending.get((topic, partition))) is not None and not before.done():
+            await asyncio.wait([before])
         self.steps.append(("sent", topic))
         acked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.pending[topic, partition] = acked
         self.written.setdefault((topic, partition), []).append(batch)
 
         def answer() -> None:

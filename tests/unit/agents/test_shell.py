@@ -158,6 +158,21 @@ async def test_publishing_writes_totals_and_neither_keeps_nor_acks() -> None:
     assert places == ["published"]
 
 
+async def test_what_a_flush_has_taken_goes_out_before_what_was_counted_after_it() -> None:
+    producer = FakeProducer()
+    shell = await started(producer, partitions=2)
+    await shell.count(SOURCE, Event(producer.steps, 0, partition=0))
+    early = asyncio.create_task(shell.publish(SOURCE))  # the flush has to wait until this is out, in partition 0
+    await asyncio.sleep(0)
+    await shell.count(SOURCE, Event(producer.steps, 0, partition=1))
+    flush = asyncio.create_task(shell.flush(SOURCE))
+    await asyncio.sleep(0)
+    await shell.count(SOURCE, Event(producer.steps, 1, partition=1))
+    await shell.publish(SOURCE)
+    await asyncio.gather(early, flush)
+    assert [value for _, value in producer.records(OUT, 1)] == [b"1", b"2"]
+
+
 async def test_publishing_does_not_wait_for_a_flush_that_waits_for_the_broker() -> None:
     producer = FakeProducer()
     shell = await started(producer)
