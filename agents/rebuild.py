@@ -50,7 +50,7 @@ async def rebuild(
     committed = lag.committed_offsets(client, settings.worker.group, sources, settings.partitions)
     starts = lag.start_offsets(client, sources, settings.partitions)
     wanted = [(stage, number) for stage in stages for number in range(settings.partitions)]
-    held = await restore(wanted, ids, consumer_config(settings))
+    held = await restore(wanted, ids, consumer_config(settings), keep_keys=True)
     producer = await start_producer(settings)
     done = []
     try:

@@ -34,14 +34,18 @@ class Held:
 
     @property
     def restored_keys(self) -> frozenset[bytes]:
-        """Keys of the rows that were restored; to be asked before any of them is written."""
+        """Keys of the rows that were restored with `keep_keys`; to be asked before any of them is written."""
         return self.changelog.keys - {HEADER}
 
 
 async def restore(
-    wanted: Sequence[tuple[Stage, int]], topic_ids: Mapping[str, str], consumer_config: Mapping[str, Any]
+    wanted: Sequence[tuple[Stage, int]],
+    topic_ids: Mapping[str, str],
+    consumer_config: Mapping[str, Any],
+    *,
+    keep_keys: bool = False,
 ) -> dict[tuple[str, int], Held]:
-    """States of these (stage, partition) pairs, by (source topic, partition).
+    """States of these (stage, partition) pairs, by (source topic, partition). `keep_keys`: for `restored_keys`.
 
     Raises Misconfigured: `topic_recreated`, `state_version`.
     """
@@ -68,6 +72,8 @@ async def restore(
             held[stage.source, number] = await asyncio.to_thread(
                 _held, stage, number, changelog, topic_ids[stage.source], end
             )
+            if not keep_keys:
+                await asyncio.to_thread(changelog.forget_keys)
     return held
 
 

@@ -12,7 +12,7 @@ State of one partition of an event topic, a pure function of the prefix of that 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -20,8 +20,9 @@ from pipeline import events, zones
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import BadRecordCode, DropReason, Stage
 from pipeline.counted_panes import MINUTE_MS, Pane
-from pipeline.counted_rows import DAY_MS, HORIZON_MS, Campaign, read_key
-from pipeline.counted_windows import DAY, GRACE_MS, CountedWindows
+from pipeline.counted_rows import DAY_MS, HORIZON_MS, Campaign, Row
+from pipeline.counted_slots import DAY, GRACE_MS
+from pipeline.counted_windows import CountedWindows
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
@@ -77,21 +78,25 @@ class CountedState:
 
     def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
         self.counted_to = self._upto = self.windows.guard_to = counted_to
+        self.windows.restore(self._load_others(rows))
+        if self.clock_ms >= 0:
+            self._ids.advance(self.clock_ms)
+
+    def _load_others(self, rows: Iterable[tuple[bytes, list[Any]]]) -> Iterator[tuple[bytes, Row]]:
+        """Take over everything but the rows of windows, which are given back."""
         for key, row in rows:
-            if key == HEADER:
-                self.windows.clock_ms = row[4]
+            if key[0]:
+                yield key, row
             elif key.startswith(IDS_PREFIX):
                 self._ids.load(key, row)
             elif key.startswith(CAMPAIGN_PREFIX):
                 campaign = key[len(CAMPAIGN_PREFIX) :]
                 self._learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
+            elif key == HEADER:
+                self.windows.clock_ms = row[4]
             elif key == EXPIRED:
                 self.windows.expiry.restore(row[1])
                 self._look_closer()
-            else:
-                self.windows.restore(read_key(key), row)
-        if self.clock_ms >= 0:
-            self._ids.advance(self.clock_ms)
 
     # -- records ---------------------------------------------------------------------------------------------
 
@@ -190,10 +195,7 @@ class CountedState:
         if not self.windows.expiry.forgotten:
             return
         start_ms, _ = zones.day_at(campaign.zone, at_ms)
-        if (
-            self.windows.expiry.is_forgotten(DAY, start_ms)
-            and (campaign.key, "", DAY, start_ms) not in self.windows.rows
-        ):
+        if self.windows.expiry.is_forgotten(DAY, start_ms) and not self.windows.holds(campaign.key, DAY, start_ms):
             raise BadRecord(
                 BadRecordCode.BEYOND_HORIZON,
                 "at",

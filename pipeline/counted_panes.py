@@ -22,14 +22,14 @@ NEVER = 2**62
 class Pane:
     """Which minute of whom: of one ad, or with `ad_id` None of a campaign as a whole.
 
-    `targets`: the rows it goes into, as (row key, row), once somebody has looked for them twice.
+    `targets`: the rows it goes into, as (slot, name, row), once somebody has looked for them twice.
     """
 
     __slots__ = ("ad_id", "campaign", "minute_ms", "targets", "was_folded")
 
     def __init__(self, campaign: Campaign, ad_id: str | None, minute_ms: int) -> None:
         self.campaign, self.ad_id, self.minute_ms = campaign, ad_id, minute_ms
-        self.targets: list[tuple[Any, list[Any]]] | None = None
+        self.targets: list[tuple[Any, str, list[Any]]] | None = None
         self.was_folded = False
 
 

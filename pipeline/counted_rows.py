@@ -8,8 +8,10 @@ from schemas.window import Window
 
 DAY_MS = 86_400_000
 
-# row = [order, as_of_ms, revision, flags, end_ms, *measures in the order of schemas.measures as far as one is not 0]
+# In the changelog: [order, as_of_ms, revision, flags, end_ms, *measures of schemas.measures as far as one is not 0]
 ORDER, AS_OF, REVISION, FLAGS, END, MEASURES_AT = range(6)
+# In memory the end is that of the slot (`pipeline.counted_slots`), so the measures follow the flags.
+GAINED_AT = END
 FINAL = 1  # the window's time is over
 CORRECTED = 2  # changed since it became final, and not yet published so
 
@@ -27,17 +29,19 @@ HORIZON_MS: dict[str, int] = {
 
 
 def measures_in(row: Row) -> list[int]:
-    """All of them, whatever the length of the row."""
-    return [*row[MEASURES_AT:], *ZERO[len(row) - MEASURES_AT :]]
+    """All of them, whatever the length of the row in memory."""
+    return [*row[GAINED_AT:], *ZERO[len(row) - GAINED_AT :]]
 
 
-def row_key(key: RowKey) -> bytes:
-    return f"{key[0]}|{key[1]}|{key[2]}|{key[3] // 1000}".encode()
+def name_of(campaign_key: str, ad_id: str) -> str:
+    """Whose row it is, in one string: `campaign key` or `campaign key|ad`. Neither has a `|` of its own."""
+    return f"{campaign_key}|{ad_id}" if ad_id else campaign_key
 
 
-def read_key(key: bytes) -> RowKey:
-    campaign, ad_id, window, start_s = key.decode().split("|")
-    return campaign, ad_id, window, int(start_s) * 1000
+def whose(name: str) -> tuple[str, str]:
+    """Campaign key, and ad id or ""."""
+    campaign_key, _, ad_id = name.partition("|")
+    return campaign_key, ad_id
 
 
 class Campaign:
@@ -46,7 +50,7 @@ class Campaign:
     __slots__ = ("account_id", "campaign_id", "currency", "key", "platform", "zone")
 
     def __init__(self, key: str, *, zone: str, currency: str) -> None:
-        self.key, self.zone, self.currency = key, zone, currency
+        self.key, self.zone, self.currency = key, intern(zone), intern(currency)
         platform, account_id, self.campaign_id = key.split(":", 2)
         self.platform, self.account_id = intern(platform), intern(account_id)  # many campaigns share them
 

@@ -88,9 +88,13 @@ def fits(ad_id: str | None, currency: str | None) -> bool:
     return (ad_id is None or id_reason(ad_id) is None) and (currency is None or currency_reason(currency) is None)
 
 
-@lru_cache(1 << 16)
 def _is_campaign(account_id: str, campaign_id: str, zone: str | None) -> bool:
-    return id_reason(account_id) is id_reason(campaign_id) is None and (zone is None or zone_reason(zone) is None)
+    return id_reason(campaign_id) is None and _is_account(account_id, zone)
+
+
+@lru_cache(1 << 12)
+def _is_account(account_id: str, zone: str | None) -> bool:
+    return id_reason(account_id) is None and (zone is None or zone_reason(zone) is None)
 
 
 def at_ms(event: EventIn) -> int:

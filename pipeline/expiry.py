@@ -15,6 +15,11 @@ DAY_MS = 86_400_000
 FAR_MS = 2**62
 
 
+def bucket_of(due_ms: int) -> int:
+    """The bucket that is opened when everything due by then is due; as hours since 1970."""
+    return due_ms // BUCKET_MS + 1
+
+
 class Expiry(Generic[Key]):
     def __init__(self) -> None:
         self._buckets: dict[int, list[Key]] = {}
@@ -22,7 +27,7 @@ class Expiry(Generic[Key]):
         self.forgotten: dict[str, set[int]] = {}  # window -> UTC days of which a row was forgotten
 
     def watch(self, key: Key, due_ms: int) -> None:
-        bucket = due_ms // BUCKET_MS + 1
+        bucket = bucket_of(due_ms)
         self._buckets.setdefault(bucket, []).append(key)
         if self._next is None or bucket < self._next:
             self._next = bucket

@@ -80,14 +80,15 @@ class Judge:
 
     def count(self, records: Sequence[SourceRecord]) -> None:
         self._tally("received", "", len(records))
+        not_judged = 0
         for record in records:
             if record.offset <= self.counted_to:
                 self._tally("dropped", DropReason.REPLAYED)
                 continue
             self._upto = record.offset
             key, value = record.key, record.value
-            if value is None or (key is not None and not may_be_judged(key)):
-                self._tally("dropped", DropReason.NOT_JUDGED)
+            if value is None or (key is not None and not may_be_judged(key, value)):
+                not_judged += 1
                 continue
             try:
                 dropped = self._checkpoint(record, value) if key is None else self._total(record, key, value)
@@ -95,6 +96,8 @@ class Judge:
                 self._refuse(record, error)
                 continue
             self._tally(*(("emitted", "") if dropped is None else ("dropped", dropped)))
+        if not_judged:
+            self._tally("dropped", DropReason.NOT_JUDGED, not_judged)
 
     def _total(self, record: SourceRecord, key: bytes, value: bytes) -> DropReason | None:
         """Why the total changed nothing; None when it did."""

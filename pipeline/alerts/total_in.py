@@ -7,8 +7,6 @@ from pipeline.codes import BadRecordCode
 from pipeline.errors import BadRecord
 from schemas.window import Basis, Window
 
-_HEADS = (b"1h", b"1d")
-
 
 class TotalIn(msgspec.Struct, gc=False):
     total_id: str
@@ -60,10 +58,18 @@ _total = msgspec.json.Decoder(TotalIn).decode
 _checkpoint = msgspec.json.Decoder(CheckpointIn).decode
 
 
-def may_be_judged(key: bytes) -> bool:
-    """Whether this id (`campaign_key|ad_group_id|ad_id|basis|window|start_s`) is of a campaign's hour or day."""
+def may_be_judged(key: bytes, value: bytes) -> bool:
+    """Whether this id (`campaign_key|ad_group_id|ad_id|basis|window|start_s`) is of a campaign's hour or day.
+
+    And whether a rule may look at it, as far as that is plain to see: most totals are of hours that are not over or of
+    counted days without a budget, and are not worth being read. Within a string there would be a backslash.
+    """
     parts = key.rsplit(b"|", 4)
-    return len(parts) == 5 and parts[3] in _HEADS and not parts[1] and parts[0].endswith(b"|")
+    if len(parts) != 5 or parts[1] or not parts[0].endswith(b"|"):
+        return False
+    if parts[3] == b"1h":
+        return b'"is_final":false' not in value
+    return parts[3] == b"1d" and (parts[2] != b"counted" or b'"daily_budget_micros":null' not in value)
 
 
 def read_total(key: bytes, value: bytes) -> TotalIn | None:

@@ -73,6 +73,7 @@ def restored_mb(file: Path, records: int) -> float:
     header = header_of(changelog.pick(HEADER), topic="raw.events.v1", topic_id="")
     first = [] if header is None else [(HEADER, header)]
     state.load(chain(first, changelog.drain()), counted_to=-1 if header is None else header[2])
+    changelog.forget_keys()
     return rss_mb() - before
 
 

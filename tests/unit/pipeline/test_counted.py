@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.counted import CountedState
 from pipeline.counted_rows import DAY_MS, Campaign
 from pipeline.per_record import counters
@@ -178,3 +179,106 @@ def test_plain_events_are_counted_without_a_closer_look() -> None:
         panes.learn(KEY, Campaign(KEY.decode(), zone="UTC", currency="EUR"))
         assert panes.count(kinds, 0, T0 + 1, 0, -1, ids) == 3
         assert (panes.counted, panes.repeated, len(ids)) == (3, 0, 3)
+
+
+def kept_row(offset: int, as_of_ms: int, flags: int, end_ms: int, clicks: int = 1) -> list[Any]:
+    return [order_of(0, offset), as_of_ms, 0, flags, end_ms, 0, clicks]
+
+
+def restored(rows: dict[bytes, list[Any]], *, clock_ms: int, in_c: bool, counted_to: int = 9) -> CountedState:
+    """What belongs to campaigns comes last, as compaction may leave it."""
+    state = CountedState("t", 0, in_c=in_c)
+    header = [order_of(0, counted_to), STATE_VERSION, counted_to, "", clock_ms]
+    campaigns = {key.partition(b"|")[0]: [1, "UTC", ""] for key in rows}
+    state.load(
+        [
+            (HEADER, header),
+            *rows.items(),
+            *((b"\x00campaign|" + name, list(row)) for name, row in campaigns.items()),
+        ],
+        counted_to=counted_to,
+    )
+    return state
+
+
+def minute_key(campaign: str, at: int = T0) -> bytes:
+    return f"email:acc:{campaign}||1m|{at // 1000}".encode()
+
+
+@each_kind
+def test_rows_of_one_window_are_restored_each_as_final_as_it_says(in_c: bool) -> None:
+    end = T0 + 60_000
+    rows = {
+        minute_key("open"): kept_row(5, T0, 0, end),
+        minute_key("final"): kept_row(12, T0, 1, end),  # kept by a flush that died: further than the header
+        minute_key("corrected"): kept_row(6, T0, 3, end),
+    }
+    state = restored(rows, clock_ms=T0 + 30_000, in_c=in_c)
+    assert state.windows.rows == {(f"email:acc:{name}", "", "1m", T0): rows[minute_key(name)] for name in
+                                  ("open", "final", "corrected")}  # fmt: skip
+    state.count([event(10, at=T0 + 31_000, key=b"email:acc:new"), tick(11, T0 + 62_000)])
+    found = {total["campaign_id"]: total for total in totals(state.take().outputs)}
+    assert {name: (total["is_final"], total["revision"]) for name, total in found.items()} == {
+        "open": (True, 0),
+        "corrected": (True, 1),
+        "new": (True, 0),
+    }
+
+
+@each_kind
+def test_a_window_all_of_whose_restored_rows_are_final_still_ends_for_a_new_one(in_c: bool) -> None:
+    state = restored({minute_key("c2"): kept_row(12, T0, 1, T0 + 60_000)}, clock_ms=T0 + 30_000, in_c=in_c)
+    state.count([event(13, at=T0 + 31_000)])
+    (live,) = totals(state.take().outputs)
+    state.count([tick(14, T0 + 62_000)])
+    (final,) = totals(state.take().outputs)
+    assert [(total["campaign_id"], total["is_final"]) for total in (live, final)] == [("c1", False), ("c1", True)]
+
+
+@each_kind
+def test_a_window_that_is_over_takes_a_new_row_as_a_correction(in_c: bool) -> None:
+    state = CountedState("t", 0, in_c=in_c)
+    state.count([event(0, at=T0), tick(1, T0 + 70_000), event(2, at=T0 + 1, received=T0 + 71_000, key=b"email:acc:c2")])
+    assert {total["campaign_id"] for total in totals(state.take().outputs)} == {"c1"}
+    state.count([tick(3, T0 + 72_000)])
+    (late,) = totals(state.take().outputs)
+    assert (late["campaign_id"], late["is_final"], late["revision"], late["clicks"]) == ("c2", True, 1, 1)
+
+
+@each_kind
+def test_a_restored_row_goes_on_where_it_is_when_its_zone_ends_the_day_at_another_time_now(in_c: bool) -> None:
+    day = T0 - T0 % DAY_MS
+    key = f"email:acc:c1||1d|{day // 1000}".encode()
+    row = kept_row(5, T0, 0, day + DAY_MS - 3_600_000, clicks=4)
+    state = restored({key: row}, clock_ms=T0, in_c=in_c)
+    state.count([event(10, at=T0 + 1), event(11, at=T0 + 2)])
+    (total,) = totals(state.take().outputs, "1d")
+    assert (total["clicks"], total["end_ms"]) == (6, day + DAY_MS - 3_600_000)
+    assert sum(key[2] == "1d" for key in state.windows.rows) == 1
+
+
+@each_kind
+def test_a_day_that_changed_late_is_given_up_by_itself_and_later(in_c: bool) -> None:
+    horizon_ms = {"1m": DAY_MS, "5m": DAY_MS, "1h": DAY_MS, "1d": 2 * DAY_MS}
+    state = CountedState("t", 0, in_c=in_c, horizon_ms=horizon_ms)
+    state.count([event(0), event(1, key=b"email:acc:c2"), event(2, at=T0, received=T0 + 2 * DAY_MS)])
+    state.count([tick(3, T0 + 3 * DAY_MS)])
+    assert {key[0] for key in state.windows.rows if key[2] == "1d"} == {"email:acc:c1"}
+    settled = [total for total in totals(state.take().outputs, "1d") if total["settled"]]
+    assert [total["campaign_id"] for total in settled] == ["c2"]
+    state.count(
+        [event(4, at=T0, received=T0 + 3 * DAY_MS), event(5, at=T0, received=T0 + 3 * DAY_MS, key=b"email:acc:c2")]
+    )
+    assert letters(state.take().outputs) == [("beyond_horizon", "at")]  # c2 starts no more; c1 goes on
+    state.count([tick(6, T0 + 6 * DAY_MS)])
+    assert state.windows.rows == {}
+
+
+@each_kind
+def test_what_totals_of_a_window_have_in_common_is_not_kept_when_it_is_over(in_c: bool) -> None:
+    state = CountedState("t", 0, in_c=in_c)
+    state.count([event(0)])
+    state.take()
+    assert all(slot.texts for slot in state.windows.slots)
+    state.count([tick(1, T0 + 70_000), event(2, at=T0, received=T0 + 70_500), tick(3, T0 + 72_000)])
+    assert {slot.window for slot in state.windows.slots if slot.texts} == {"5m", "1h", "1d"}
