@@ -17,9 +17,9 @@ from schemas.window import Basis, Window
 GRACE_MS = 2_000  # events of one moment arrive over many connections; two seconds late is not late
 FIVE_MINUTES_MS = 300_000
 MINUTE, FIVE_MINUTES, HOUR, DAY = map(str, Window)
-# Of a campaign these two are published at once while they are open, what happens and what it has come to today; the
-# rest, and ads, with the next flush: every total costs whoever reads it.
-EARLY = frozenset({MINUTE, DAY})
+# What a campaign has come to today is published at once; its other open windows, and ads, with the next flush: every
+# total costs whoever reads it.
+EARLY = DAY
 
 
 class Slot:
@@ -45,7 +45,7 @@ class Slot:
     def __init__(self, window: str, start_ms: int, end_ms: int) -> None:
         self.window, self.start_ms, self.end_ms = window, start_ms, end_ms
         self.rows: dict[str, Row] = {}
-        self.is_early = window in EARLY
+        self.is_early = window == EARLY
         self.is_waiting = False  # for its end
         self.is_pushed, self.watched_ms = False, FAR_MS
         self.texts: dict[int, bytes] = {}
