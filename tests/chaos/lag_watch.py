@@ -41,20 +41,35 @@ class LagWatch:
         self._thread.join(60)
 
     def _watch(self) -> None:
-        client = admin(self._settings)
-        settings = self._settings
-        # Not the admin client: librdkafka's crashes the process when the coordinator is away (librdkafka issue 5040).
-        group = Consumer({**client_config(settings), "group.id": settings.worker.group, "enable.auto.commit": False})
-        places = [TopicPartition(RAW_EVENTS, number) for number in range(settings.partitions)]
+        clients = _Clients(self._settings)
         while not self._over.wait(EVERY_S):
             try:
-                ends = end_offsets(client, [RAW_EVENTS], settings.partitions)
-                done = [max(0, place.offset) for place in group.committed(places, timeout=ANSWER_S)]
-            except (KafkaException, TimeoutError):
-                continue  # the broker is away: that shows as a longer recovery
-            counted = sum(done)
-            self.samples.append(Sample(time.monotonic(), counted, sum(ends.values()) - counted))
-        group.close()
+                counted, lag = clients.progress()
+            except (KafkaException, TimeoutError):  # the broker is away: that shows as a longer recovery
+                clients.close()
+                clients = _Clients(self._settings)  # old ones wait longer and longer before they look again
+                continue
+            self.samples.append(Sample(time.monotonic(), counted, lag))
+        clients.close()
+
+
+class _Clients:
+    def __init__(self, settings: Settings) -> None:
+        self._admin, self._partitions = admin(settings), settings.partitions
+        # Not the admin client: librdkafka's crashes the process when the coordinator is away (librdkafka issue 5040).
+        self._group = Consumer(
+            {**client_config(settings), "group.id": settings.worker.group, "enable.auto.commit": False}
+        )
+
+    def progress(self) -> tuple[int, int]:
+        """Records committed, and those that are not. Raises KafkaException, TimeoutError."""
+        ends = end_offsets(self._admin, [RAW_EVENTS], self._partitions)
+        places = [TopicPartition(RAW_EVENTS, number) for number in range(self._partitions)]
+        counted = sum(max(0, place.offset) for place in self._group.committed(places, timeout=ANSWER_S))
+        return counted, sum(ends.values()) - counted
+
+    def close(self) -> None:
+        self._group.close()
 
 
 def recoveries(faults: Sequence[Fault], samples: Sequence[Sample], *, per_s: float) -> list[Recovery]:
