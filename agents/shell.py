@@ -15,7 +15,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from agents.batches import Batches, hand_over, send_batches
+from agents.batches import Batches, hand_over
 from agents.restore import Held, restore
 from agents.stage import Stage
 from connectors import telemetry
@@ -144,36 +144,42 @@ class Shell:
         async with self._flushing[topic]:
             self._refuse_after_freeze()
             self._reach("before_flush")
-            async with self._publishing[topic]:
-                acked, outputs, rows = self._take(topic)
-                if not acked or self._producer is None:
-                    return
-                acks = await hand_over(self._producer, outputs)
+            acked: list[list[Any]] = []
+            acks: list[Awaitable[Any]] = []
+            rows: Batches = {}
+            for number, held in self._of(topic):
+                async with self._publishing[topic]:
+                    if self._held.get((topic, number)) is held:
+                        acks += await self._take(held, number, acked, rows)
+                await asyncio.sleep(0)  # a partition at a time: what comes in meanwhile shall not wait for them all
+            if not acked or self._producer is None:
+                return
             await asyncio.gather(*acks)
             self._reach("totals_written")
-            await send_batches(self._producer, rows)
+            acks = []
+            for place, records in rows.items():
+                acks.extend(await hand_over(self._producer, {place: records}))
+                await asyncio.sleep(0)
+            await asyncio.gather(*acks)
             self._reach("rows_written")
             for event in chain.from_iterable(acked):
                 event.ack()
             telemetry.flush_age_s()
             self._reach("acked")
 
-    def _take(self, topic: str) -> tuple[list[list[Any]], Batches, Batches]:
-        """What every partition has to acknowledge afterwards, to publish and to keep."""
-        acked: list[list[Any]] = []
+    async def _take(self, held: Held, number: int, acked: list[list[Any]], rows: Batches) -> list[Awaitable[Any]]:
+        """Hand over what a partition has to publish; add to what it has to acknowledge afterwards, and to keep."""
+        if self._producer is None or not (held.unacked or held.state.pending):
+            return []
+        events, held.unacked = held.unacked, []
+        acked.append(events)
+        change = held.state.take()
         outputs: Batches = {}
-        rows: Batches = {}
-        for number, held in self._of(topic):
-            if not (held.unacked or held.state.pending):
-                continue
-            events, held.unacked = held.unacked, []
-            acked.append(events)
-            change = held.state.take()
-            self._route(change.outputs, number, outputs)
-            if change.rows:
-                rows[held.stage.changelog, number] = list(held.changelog.write(change.rows))
-            self._report(held)
-        return acked, outputs, rows
+        self._route(change.outputs, number, outputs)
+        if change.rows:
+            rows[held.stage.changelog, number] = list(held.changelog.write(change.rows))
+        self._report(held)
+        return await hand_over(self._producer, outputs)
 
     def _of(self, topic: str) -> list[tuple[int, Held]]:
         return [(number, held) for (source, number), held in self._held.items() if source == topic]
