@@ -26,10 +26,8 @@ from schemas.topics import REKEYED
 
 MAX_PENDING = 50_000  # rows that wait for a flush before the agent waits for one
 REST_PER_WORK, LONGEST_REST_S = 3.0, 1.0
-BUSY_RECORDS, BUSY_REST_PER_WORK = (
-    10_000,
-    12.0,
-)  # so many since the last time: a backlog, where nobody waits for one row
+# So many records since the last time are a backlog, where nobody waits for one row.
+BUSY_RECORDS, BUSY_REST_PER_WORK = 10_000, 12.0
 BEAT_S = 0.5
 FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our partitions away
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78

@@ -24,6 +24,10 @@ _decode = msgspec.msgpack.Decoder(list[Any]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
+def _each(names: Names) -> tuple[bytes, ...]:
+    return (names,) if isinstance(names, bytes) else names
+
+
 class Changelog:
     """Reads the copies of the rows of one partition, then says what to write so that one copy remains.
 
@@ -72,8 +76,7 @@ class Changelog:
             self._best.pop(key, None)
 
     def _holders(self, key: bytes) -> tuple[bytes, ...]:
-        held = self._others.get(key, ())
-        return (held,) if isinstance(held, bytes) else held
+        return _each(self._others.get(key, ()))
 
     @property
     def keys(self) -> frozenset[bytes]:
@@ -111,9 +114,7 @@ class Changelog:
             records.append((key + suffix, None if row is None else _encode(row)))
             names: Names = others.pop(key, ()) if others else old.take(key) if old else ()
             if names:
-                for name in (names,) if isinstance(names, bytes) else names:
-                    if name != self._assignment:
-                        records.append((key + SEPARATOR + name, None))
+                records += [(key + SEPARATOR + name, None) for name in _each(names) if name != self._assignment]
         return records
 
 

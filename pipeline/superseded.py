@@ -1,6 +1,6 @@
 """Totals that nobody can miss: a higher version of the same total, known within the same minute, is in the same block.
 
-A busy campaign publishes its minute and its day up to 40 times a second. Tables of totals keep the highest version
+A busy campaign publishes its day up to 40 times a second. Tables of totals keep the highest version
 anyway; the history keeps what was known at every minute, and whatever is the highest version of its block.
 """
 
