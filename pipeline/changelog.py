@@ -6,26 +6,42 @@ has superseded when it writes the row again. An id per process would not do: a w
 freeze would delete what its successor wrote under an id it knows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from pipeline.copies import SEPARATOR, Batch, Copies, CopyStore
 from pipeline.errors import Misconfigured
-from pipeline.old_copies import Names, OldCopies
+from pipeline.per_record import BUILT, native
 from pipeline.state import SourceRecord
 
-SEPARATOR = b"\x1e"
 # The first row key of every state. Its row: [order, state version, counted_to, topic id, stage's own fields ...].
 HEADER = b"\x00header"
 STATE_VERSION = 1
 
-_decode = msgspec.msgpack.Decoder(list[Any]).decode
+decode_row = msgspec.msgpack.Decoder(list[Any]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def _each(names: Names) -> tuple[bytes, ...]:
-    return (names,) if isinstance(names, bytes) else names
+def _is_newer(value: bytes, known: bytes) -> bool:
+    return bool(decode_row(value)[0] >= decode_row(known)[0])
+
+
+class NewestRows:
+    """The newest copy of every row, decoded as it is asked for: once. The caller owns the rows from there on.
+
+    `first`: rows that come before the others. `in_c`: where the others are, for who can read them there.
+    """
+
+    def __init__(self, first: Sequence[tuple[bytes, list[Any]]], copies: CopyStore) -> None:
+        self.first, self._copies = first, copies
+        self.in_c: native.Copies | None = copies if BUILT and isinstance(copies, native.Copies) else None
+
+    def __iter__(self) -> Iterator[tuple[bytes, list[Any]]]:
+        yield from self.first
+        for key, value in self._copies.drain():
+            yield key, decode_row(value)
 
 
 class Changelog:
@@ -35,48 +51,21 @@ class Changelog:
     the last is ever decoded.
     """
 
-    def __init__(self, assignment: bytes) -> None:
+    def __init__(self, assignment: bytes, *, in_c: bool = BUILT) -> None:
         self._assignment = assignment
-        self._best: dict[bytes, bytes] = {}
-        # row key -> the assignments whose copies are still in the topic
-        self._others: dict[bytes, Names] = {}
-        self._old = OldCopies({})  # what was in `_others`, once nobody asks for the keys any more
-        self._names: dict[bytes, bytes] = {}  # one object per assignment, not one per row
+        self._copies: CopyStore = native.Copies(_is_newer) if in_c else Copies(_is_newer)
 
     def read(self, records: Iterable[SourceRecord]) -> None:
         """Take records of the changelog topic in order. May be called any number of times before `rows`."""
-        best, others, names = self._best, self._others, self._names
-        for record in records:
-            key, _, name = (record.key or b"").rpartition(SEPARATOR)
-            value, held = record.value, others.get(key)
-            if value is None:
-                self._delete(key, name)
-            elif held is None:
-                others[key] = names.setdefault(name, name)
-                best[key] = value
-            elif held == name:
-                best[key] = value  # one assignment writes in order
-            else:
-                self._compare(key, names.setdefault(name, name), value)
+        self._copies.read(records)
 
-    def _compare(self, key: bytes, name: bytes, value: bytes) -> None:
-        held = self._holders(key)
-        if name not in held:
-            self._others[key] = (*held, name)
-        known = self._best.get(key)
-        if known is None or _decode(value)[0] >= _decode(known)[0]:
-            self._best[key] = value
+    def read_batch(self, batch: Batch) -> None:
+        """The same of a whole batch as bytes; only where C was built. Other threads run meanwhile.
 
-    def _delete(self, key: bytes, name: bytes) -> None:
-        left = tuple(other for other in self._holders(key) if other != name)
-        if left:
-            self._others[key] = left
-        else:
-            self._others.pop(key, None)
-            self._best.pop(key, None)
-
-    def _holders(self, key: bytes) -> tuple[bytes, ...]:
-        return _each(self._others.get(key, ()))
+        Raises ValueError when it is not one.
+        """
+        assert isinstance(self._copies, native.Copies)
+        self._copies.read_batch(batch)
 
     @property
     def keys(self) -> frozenset[bytes]:
@@ -84,18 +73,16 @@ class Changelog:
 
         None after `forget_keys`.
         """
-        return frozenset(self._others)
+        return frozenset(self._copies.keys())
 
     def pick(self, key: bytes) -> dict[bytes, list[Any]]:
         """The newest copy of one row, taken out; empty when there is none."""
-        value = self._best.pop(key, None)
-        return {} if value is None else {key: _decode(value)}
+        value = self._copies.pick(key)
+        return {} if value is None else {key: decode_row(value)}
 
-    def drain(self) -> Iterator[tuple[bytes, list[Any]]]:
-        """The newest copy of every row that is left; the caller owns them from here on."""
-        best, self._best = self._best, {}
-        for key, value in best.items():
-            yield key, _decode(value)
+    def drain(self, first: Sequence[tuple[bytes, list[Any]]] = ()) -> NewestRows:
+        """The newest copy of every row that is left, behind `first`."""
+        return NewestRows(first, self._copies)
 
     def rows(self) -> dict[bytes, list[Any]]:
         """All that `drain` gives, at once."""
@@ -103,18 +90,16 @@ class Changelog:
 
     def forget_keys(self) -> None:
         """After the restore, where `keys` will not be asked for: a tenth of the memory says which copies to delete."""
-        others, self._others = self._others, {}
-        self._old = OldCopies(others)
+        self._copies.forget_keys()
 
     def write(self, rows: Iterable[tuple[bytes, list[Any] | None]]) -> list[tuple[bytes, bytes | None]]:
         """Kafka (key, value) records that keep these rows and delete the copies they supersede."""
         records: list[tuple[bytes, bytes | None]] = []
-        others, old, suffix = self._others, self._old, SEPARATOR + self._assignment
+        copies, suffix = self._copies, SEPARATOR + self._assignment
         for key, row in rows:
             records.append((key + suffix, None if row is None else _encode(row)))
-            names: Names = others.pop(key, ()) if others else old.take(key) if old else ()
-            if names:
-                records += [(key + SEPARATOR + name, None) for name in _each(names) if name != self._assignment]
+            if copies and (names := copies.take(key)):
+                records += [(key + SEPARATOR + name, None) for name in names if name != self._assignment]
         return records
 
 

@@ -17,9 +17,10 @@ from operator import attrgetter
 from typing import Any
 
 from pipeline import events, zones
-from pipeline.changelog import HEADER, STATE_VERSION
+from pipeline.changelog import HEADER, STATE_VERSION, NewestRows
 from pipeline.codes import BadRecordCode, DropReason, Stage
 from pipeline.counted_panes import MINUTE_MS, Pane
+from pipeline.counted_restore import RowsInC
 from pipeline.counted_rows import DAY_MS, HORIZON_MS, Campaign, Row
 from pipeline.counted_slots import DAY, GRACE_MS
 from pipeline.counted_windows import CountedWindows
@@ -67,6 +68,7 @@ class CountedState:
             horizon_ms={**HORIZON_MS, **(horizon_ms or {})},
             campaign_of=lambda key: self.campaigns[key.encode()],
         )
+        self._in_c = in_c
         self._ids, self._panes = counters(dedupe_horizon_h, in_c=in_c)
         self.counted_to = -1  # every record up to here is in every row
         self._upto = -1
@@ -78,7 +80,10 @@ class CountedState:
 
     def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
         self.counted_to = self._upto = self.windows.guard_to = counted_to
-        self.windows.restore(self._load_others(rows))
+        if self._in_c and isinstance(rows, NewestRows) and rows.in_c is not None:
+            self.windows.restore(RowsInC(rows, self.campaigns, self._ids, self._load_other))
+        else:
+            self.windows.restore(self._load_others(rows))
         if self.clock_ms >= 0:
             self._ids.advance(self.clock_ms)
 
@@ -89,14 +94,20 @@ class CountedState:
                 yield key, row
             elif key.startswith(IDS_PREFIX):
                 self._ids.load(key, row)
-            elif key.startswith(CAMPAIGN_PREFIX):
-                campaign = key[len(CAMPAIGN_PREFIX) :]
-                self._learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
-            elif key == HEADER:
-                self.windows.clock_ms = row[4]
-            elif key == EXPIRED:
-                self.windows.expiry.restore(row[1])
-                self._look_closer()
+            else:
+                self._load_other(key, row)
+
+    def _load_other(self, key: bytes, row: list[Any]) -> None:
+        if key.startswith(CAMPAIGN_PREFIX):
+            campaign = key[len(CAMPAIGN_PREFIX) :]
+            self._learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
+        elif key.startswith(IDS_PREFIX):
+            self._ids.load(key, row)
+        elif key == HEADER:
+            self.windows.clock_ms = row[4]
+        elif key == EXPIRED:
+            self.windows.expiry.restore(row[1])
+            self._look_closer()
 
     # -- records ---------------------------------------------------------------------------------------------
 

@@ -1,10 +1,15 @@
 """Rows of the changelog back into their slots. Whatever stands in the loop is done a million times."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
+from pipeline.changelog import NewestRows, decode_row
 from pipeline.counted_rows import AS_OF, CORRECTED, END, MEASURES_AT, ORDER, Campaign, Row
 from pipeline.counted_slots import Slot, Slots, Target
-from pipeline.versions import offset_of
+from pipeline.event_ids import PREFIX as IDS_PREFIX
+from pipeline.event_ids import EventIds
+from pipeline.per_record import BUILT, native
+from pipeline.versions import ORDER_BITS, offset_of
 
 
 def rows_into_slots(
@@ -14,6 +19,8 @@ def rows_into_slots(
 
     Each row is as final as it says itself: one may be further than the clock of the partition.
     """
+    if isinstance(rows, RowsInC):
+        return rows.into(slots, campaign_of)
     placed: dict[tuple[str, int], Slot] = {}
     names: dict[str, str] = {}
     corrected: list[Target] = []
@@ -69,3 +76,50 @@ def _slot(slots: Slots, place: str, end_ms: int, as_of_ms: int) -> Slot:
     """`place`: what is behind the ad in the key of a row, or behind the campaign with an empty ad."""
     window, start_s = place.strip("|").split("|")
     return slots.at(window, int(start_s) * 1000, end_ms, as_of_ms)
+
+
+class RowsInC:
+    """Rows that C takes from where it has read them. What is not plainly a row of a window comes back, as `other`.
+
+    As an iterable it gives the rows of windows to Python. `load_other`: takes all other rows but event ids.
+    """
+
+    def __init__(
+        self,
+        rows: NewestRows,
+        campaigns: dict[bytes | None, Campaign],
+        ids: EventIds,
+        load_other: Callable[[bytes, list[Any]], None],
+    ) -> None:
+        self._rows, self._ids, self._load_other = rows, ids, load_other
+        self.campaigns = campaigns
+        self._odd: list[tuple[bytes, Row]] = []
+
+    def __iter__(self) -> Iterator[tuple[bytes, Row]]:
+        for key, row in self._rows:
+            if key[0]:
+                yield key, row
+            else:
+                self._load_other(key, row)
+
+    def into(self, slots: Slots, campaign_of: Callable[[str], Campaign]) -> tuple[list[Target], int]:
+        """As `rows_into_slots`."""
+        self._slots = slots
+        self.watch_late, self.wait_for_end = slots.watch_late, slots.wait_for_end
+        for key, row in self._rows.first:
+            self._load_other(key, row)
+        corrected, furthest = native.place_rows(self._rows.in_c, self, ORDER_BITS)
+        others, last = rows_into_slots(self._odd, slots, campaign_of)
+        return corrected + others, max(furthest, last)
+
+    def slot_of(self, place: str, end_ms: int, as_of_ms: int) -> Slot:
+        return _slot(self._slots, place, end_ms, as_of_ms)
+
+    def other(self, key: bytes, value: bytes) -> None:
+        """Not a row of a window, or one that is not plain."""
+        if key.startswith(IDS_PREFIX) and (noted := native.note_ids(self._ids.memory, value)) is not None:
+            self._ids.loaded(key, *noted)
+        elif key[0]:
+            self._odd.append((key, decode_row(value)))
+        else:
+            self._load_other(key, decode_row(value))

@@ -100,7 +100,11 @@ class EventIds:
 
     def load(self, key: bytes, row: list[Any]) -> None:
         _, hour, names = row
-        self._chunks.setdefault(hour, []).append(key)
         note = self.memory.note
-        self._noted[hour] += sum(note(name, hour) < hour for name in names)
+        self.loaded(key, hour, sum(note(name, hour) < hour for name in names))
+
+    def loaded(self, key: bytes, hour: int, noted: int) -> None:
+        """A chunk is in the memory; so many of its ids were not known, or of an earlier hour."""
+        self._chunks.setdefault(hour, []).append(key)
+        self._noted[hour] += noted
         self.hour = max(self.hour, hour)

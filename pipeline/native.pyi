@@ -1,8 +1,11 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
+from pipeline.copies import Batch
 from pipeline.counted_panes import Drained, Pane
-from pipeline.counted_rows import Campaign
+from pipeline.counted_restore import RowsInC
+from pipeline.counted_rows import Campaign, Row
+from pipeline.counted_slots import Slot
 from pipeline.event_ids import EventIds
 from pipeline.state import SourceRecord
 
@@ -54,3 +57,27 @@ class Panes:
     ) -> None: ...
     def holds(self, campaign: Campaign, ad_id: str | None, minute_ms: int, /) -> bool: ...
     def drain(self, over_ms: int, /) -> list[Drained]: ...
+
+class Copies:
+    """Implements `pipeline.copies.CopyStore`. `is_newer(value, known)`: asked where orders are not whole numbers."""
+
+    def __init__(self, is_newer: Callable[[bytes, bytes], bool], /) -> None: ...
+    def __len__(self) -> int: ...
+    def read(self, records: Iterable[SourceRecord], /) -> None: ...
+    def read_batch(self, batch: Batch, /) -> None:
+        """As `read`, of the records of a batch as `WireRecords` takes it. Raises ValueError when it is not one."""
+
+    def pick(self, key: bytes, /) -> bytes | None: ...
+    def drain(self) -> Iterator[tuple[bytes, bytes]]: ...
+    def keys(self) -> list[bytes]: ...
+    def forget_keys(self) -> None: ...
+    def take(self, key: bytes, /) -> tuple[bytes, ...]: ...
+
+def place_rows(copies: Copies, to: RowsInC, order_bits: int, /) -> tuple[list[tuple[Slot, str, Row]], int]:
+    """As `pipeline.counted_restore.rows_into_slots`. What is not plainly a row of a window goes to `to.other`."""
+
+def note_ids(memory: IdMemory, value: bytes, /) -> tuple[int, int] | None:
+    """Note a chunk of the changelog: its hour, and how many ids were not known or of an earlier hour.
+
+    None, and nothing noted, when it is not plain: whole numbers, and ids of ASCII.
+    """

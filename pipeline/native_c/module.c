@@ -24,6 +24,12 @@ static const int64_t NEVER = 1LL << 62;
 #include "campaigns.h"
 #include "entries.h"
 #include "panes.h"
+#include "msgpack.h"
+#include "words.h"
+#include "copies.h"
+#include "copies_type.h"
+#include "kept_rows.h"
+#include "kept_ids.h"
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, NULL};
 
@@ -35,14 +41,16 @@ PyMODINIT_FUNC PyInit_native(void) {
     s_value = PyUnicode_InternFromString("value");
     s_hour = PyUnicode_InternFromString("hour");
     s_names = PyUnicode_InternFromString("names");
+    intern_names_of_restore();
     for (int i = 0; i < STRINGS; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
     PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
-                             PyType_Ready(&WireRecordsType) < 0
+                             PyType_Ready(&WireRecordsType) < 0 || PyType_Ready(&DrainType) < 0 || PyType_Ready(&CopiesType) < 0
                          ? NULL : PyModule_Create(&module);
     if (!made) return NULL;
     if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||
         PyModule_AddObjectRef(made, "Panes", (PyObject *)&PanesType) < 0 ||
-        PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0) {
+        PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0 ||
+        PyModule_AddObjectRef(made, "Copies", (PyObject *)&CopiesType) < 0 || PyModule_AddFunctions(made, restore_functions) < 0) {
         Py_DECREF(made);
         return NULL;
     }
