@@ -81,7 +81,7 @@ class CountedState:
     def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
         self.counted_to = self._upto = self.windows.guard_to = counted_to
         if self._in_c and isinstance(rows, NewestRows) and rows.in_c is not None:
-            self.windows.restore(RowsInC(rows, self.campaigns, self._ids, self._load_other))
+            self.windows.restore(RowsInC(rows, self.campaigns, self._panes.learn, self._ids, self._load_other))
         else:
             self.windows.restore(self._load_others(rows))
         if self.clock_ms >= 0:

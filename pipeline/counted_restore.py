@@ -81,18 +81,22 @@ def _slot(slots: Slots, place: str, end_ms: int, as_of_ms: int) -> Slot:
 class RowsInC:
     """Rows that C takes from where it has read them. What is not plainly a row of a window comes back, as `other`.
 
-    As an iterable it gives the rows of windows to Python. `load_other`: takes all other rows but event ids.
+    As an iterable it gives the rows of windows to Python. `learn`: takes a campaign, which is in `campaigns` already.
+    `load_other`: takes all other rows but event ids.
     """
+
+    campaign_type = Campaign
 
     def __init__(
         self,
         rows: NewestRows,
         campaigns: dict[bytes | None, Campaign],
+        learn: Callable[[bytes, Campaign], None],
         ids: EventIds,
         load_other: Callable[[bytes, list[Any]], None],
     ) -> None:
         self._rows, self._ids, self._load_other = rows, ids, load_other
-        self.campaigns = campaigns
+        self.campaigns, self.learn = campaigns, learn
         self._odd: list[tuple[bytes, Row]] = []
 
     def __iter__(self) -> Iterator[tuple[bytes, Row]]:

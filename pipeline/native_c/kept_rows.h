@@ -5,40 +5,44 @@
 enum { MAX_KEPT = 32, KEPT_HEAD = 5, FLAG_CORRECTED = 2, BREATH = 20000 };
 enum { KEPT_ORDER, KEPT_AS_OF, KEPT_REVISION, KEPT_FLAGS, KEPT_END };
 
-static PyObject *s_rows, *s_is_pushed, *s_is_waiting, *s_campaigns, *s_watch_late, *s_wait_for_end;
+static PyObject *s_rows, *s_is_pushed, *s_is_waiting, *s_watch_late, *s_wait_for_end;
 
 static void intern_names_of_restore(void) {
     s_rows = PyUnicode_InternFromString("rows");
     s_is_pushed = PyUnicode_InternFromString("is_pushed");
     s_is_waiting = PyUnicode_InternFromString("is_waiting");
-    s_campaigns = PyUnicode_InternFromString("campaigns");
     s_watch_late = PyUnicode_InternFromString("watch_late");
     s_wait_for_end = PyUnicode_InternFromString("wait_for_end");
 }
 
-typedef struct { int64_t number; PyObject *object; } Shared; /* a number that rows have in common, once */
+typedef struct { int64_t number; PyObject *object; } KeptNumber; /* a number that rows have in common, once */
 
-typedef struct { PyObject *slot, *rows; } Placed;
+typedef struct { Text text; PyObject *object; } KeptText; /* the same of a string, which points into the object */
 
-typedef struct { Hash hash; PyObject *name; } Named;
+typedef struct { PyObject *slot, *rows; } KeptPlace;
+
+typedef struct { Hash hash; PyObject *name; } KeptName;
 
 typedef struct {
     PyObject *to; /* pipeline.counted_restore.RestoredRows */
     PyObject *campaigns, *corrected;
     Words places; /* what follows the name in a key, and the end of the window */
-    Placed *placed;
+    KeptPlace *placed;
     int32_t placed_room;
-    Named *named; /* open addresses by the hash; NULL: empty */
+    KeptName *named; /* open addresses by the hash; NULL: empty */
     size_t named_slots, named_count;
     Text last_text; /* in the block of the copies */
     PyObject *last_name;
-    Shared order, as_of, measures[MAX_KEPT];
+    KeptNumber order, as_of, measures[MAX_KEPT];
     int64_t furthest, offset_mask;
+    PyTypeObject *campaign_type;
+    PyObject *learn; /* (key of its records, campaign) */
+    KeptText texts[STRINGS];
 } Restoring;
 
 /* -- what rows share ------------------------------------------------------------------------------------------------ */
 
-static PyObject *shared_int(Shared *shared, int64_t number) {
+static PyObject *shared_number(KeptNumber *shared, int64_t number) {
     if (!shared->object || shared->number != number) {
         PyObject *object = PyLong_FromLongLong(number);
         if (!object) return NULL;
@@ -49,7 +53,7 @@ static PyObject *shared_int(Shared *shared, int64_t number) {
 }
 
 /* The name of an ad; of a campaign the very string that the campaign itself has. */
-static PyObject *new_name(const Restoring *self, Text text) {
+static PyObject *name_object(const Restoring *self, Text text) {
     PyObject *bytes = PyBytes_FromStringAndSize(text.at, text.size);
     if (!bytes) return NULL;
     PyObject *campaign = PyDict_GetItemWithError(self->campaigns, bytes);
@@ -58,9 +62,9 @@ static PyObject *new_name(const Restoring *self, Text text) {
     return PyErr_Occurred() ? NULL : PyUnicode_DecodeUTF8(text.at, text.size, NULL);
 }
 
-static int grow_named(Restoring *self) {
+static int grow_kept_names(Restoring *self) {
     size_t slots = self->named_slots ? self->named_slots * 2 : LEAST_SLOTS;
-    Named *named = PyMem_RawCalloc(slots, sizeof *named);
+    KeptName *named = PyMem_RawCalloc(slots, sizeof *named);
     if (!named) return PyErr_NoMemory(), -1;
     for (size_t old = 0; old < self->named_slots; old++) {
         if (!self->named[old].name) continue;
@@ -78,15 +82,15 @@ static int grow_named(Restoring *self) {
 static PyObject *name_of_row(Restoring *self, Text text) {
     if (self->last_name && self->last_text.size == text.size && memcmp(self->last_text.at, text.at, (size_t)text.size) == 0)
         return self->last_name;
-    if ((self->named_count + 1) * 2 > self->named_slots && grow_named(self) < 0) return NULL;
+    if ((self->named_count + 1) * 2 > self->named_slots && grow_kept_names(self) < 0) return NULL;
     Hash hash = hash_of(text.at, (size_t)text.size);
     size_t slot = hash.a & (self->named_slots - 1);
     while (self->named[slot].name && (self->named[slot].hash.a != hash.a || self->named[slot].hash.b != hash.b))
         slot = (slot + 1) & (self->named_slots - 1);
-    Named *named = &self->named[slot];
+    KeptName *named = &self->named[slot];
     if (!named->name) {
         named->hash = hash;
-        if (!(named->name = new_name(self, text))) return NULL;
+        if (!(named->name = name_object(self, text))) return NULL;
         self->named_count++;
     }
     self->last_text = text;
@@ -95,7 +99,7 @@ static PyObject *name_of_row(Restoring *self, Text text) {
 
 /* -- slots ---------------------------------------------------------------------------------------------------------- */
 
-static int find_slot(const Restoring *self, Text place, int64_t end_ms, int64_t as_of_ms, Placed *placed) {
+static int find_kept_slot(const Restoring *self, Text place, int64_t end_ms, int64_t as_of_ms, KeptPlace *placed) {
     placed->slot = PyObject_CallMethod(self->to, "slot_of", "s#LL", place.at, (Py_ssize_t)place.size, (long long)end_ms, (long long)as_of_ms);
     if (!placed->slot) return -1;
     placed->rows = PyObject_GetAttr(placed->slot, s_rows);
@@ -106,32 +110,32 @@ static int find_slot(const Restoring *self, Text place, int64_t end_ms, int64_t 
     return -1;
 }
 
-static const Placed *place_of(Restoring *self, Text place, int64_t end_ms, int64_t as_of_ms) {
+static const KeptPlace *row_place(Restoring *self, Text place, int64_t end_ms, int64_t as_of_ms) {
     char name[MAX_NAME];
     memcpy(name, place.at, (size_t)place.size);
     memcpy(name + place.size, &end_ms, sizeof end_ms);
     int32_t known = self->places.count, number = word_of(&self->places, name, place.size + (int32_t)sizeof end_ms);
-    if (number < 0) return (const Placed *)PyErr_NoMemory();
+    if (number < 0) return (const KeptPlace *)PyErr_NoMemory();
     if (number < known) return &self->placed[number];
     if (number == self->placed_room) {
         int32_t room = self->placed_room * 2 + 64;
-        Placed *placed = PyMem_RawRealloc(self->placed, (size_t)room * sizeof *placed);
-        if (!placed) return (const Placed *)PyErr_NoMemory();
+        KeptPlace *placed = PyMem_RawRealloc(self->placed, (size_t)room * sizeof *placed);
+        if (!placed) return (const KeptPlace *)PyErr_NoMemory();
         self->placed = placed;
         self->placed_room = room;
     }
-    self->placed[number] = (Placed){NULL, NULL};
-    return find_slot(self, place, end_ms, as_of_ms, &self->placed[number]) < 0 ? NULL : &self->placed[number];
+    self->placed[number] = (KeptPlace){NULL, NULL};
+    return find_kept_slot(self, place, end_ms, as_of_ms, &self->placed[number]) < 0 ? NULL : &self->placed[number];
 }
 
-static int is_true(PyObject *object, PyObject *attribute) {
+static int has_flag(PyObject *object, PyObject *attribute) {
     PyObject *found = PyObject_GetAttr(object, attribute);
     int answer = found ? PyObject_IsTrue(found) : -1;
     Py_XDECREF(found);
     return answer;
 }
 
-static int tell(PyObject *of, PyObject *method, PyObject *slot, int64_t as_of_ms) {
+static int call_slots(PyObject *of, PyObject *method, PyObject *slot, int64_t as_of_ms) {
     PyObject *number = method == s_watch_late ? PyLong_FromLongLong(as_of_ms) : NULL;
     if (method == s_watch_late && !number) return -1;
     PyObject *told = PyObject_CallMethodObjArgs(of, method, slot, number, NULL);
@@ -145,7 +149,7 @@ static int tell(PyObject *of, PyObject *method, PyObject *slot, int64_t as_of_ms
 typedef struct { Text name, place; int64_t numbers[MAX_KEPT]; int32_t count; } KeptRow;
 
 /* Where the name ends and the place begins: `campaign||window|start`, or `campaign|ad|window|start`. */
-static int read_key(Text key, KeptRow *row) {
+static int read_kept_key(Text key, KeptRow *row) {
     const char *bar = key.size > 0 && key.at[0] ? memchr(key.at, '|', (size_t)key.size) : NULL, *end = key.at + key.size;
     if (!bar || bar + 1 >= end) return 0;
     if (bar[1] != '|') {
@@ -157,10 +161,10 @@ static int read_key(Text key, KeptRow *row) {
     return row->place.size <= MAX_NAME - (int32_t)sizeof(int64_t);
 }
 
-static int read_row(Text key, Text value, KeptRow *row) {
+static int read_kept_row(Text key, Text value, KeptRow *row) {
     int64_t count;
     const char *end = value.at + value.size, *p = msgpack_array(value.at, end, &count);
-    if (!p || count < KEPT_HEAD || count > MAX_KEPT || !read_key(key, row)) return 0;
+    if (!p || count < KEPT_HEAD || count > MAX_KEPT || !read_kept_key(key, row)) return 0;
     for (int64_t i = 0; i < count; i++)
         if (!(p = msgpack_int(p, end, &row->numbers[i]))) return 0;
     row->count = (int32_t)count;
@@ -173,9 +177,9 @@ static PyObject *row_list(Restoring *self, const KeptRow *row) {
     for (int32_t i = 0, at = 0; list && i < row->count; i++) {
         if (i == KEPT_END) continue;
         int64_t number = row->numbers[i];
-        PyObject *object = i == KEPT_ORDER   ? shared_int(&self->order, number)
-                           : i == KEPT_AS_OF ? shared_int(&self->as_of, number)
-                           : i > KEPT_END    ? shared_int(&self->measures[i], number)
+        PyObject *object = i == KEPT_ORDER   ? shared_number(&self->order, number)
+                           : i == KEPT_AS_OF ? shared_number(&self->as_of, number)
+                           : i > KEPT_END    ? shared_number(&self->measures[i], number)
                                              : PyLong_FromLongLong(number);
         if (object) PyList_SET_ITEM(list, at++, object);
         else Py_CLEAR(list);
@@ -186,76 +190,22 @@ static PyObject *row_list(Restoring *self, const KeptRow *row) {
 static int place_row(Restoring *self, const KeptRow *row) {
     const int64_t *numbers = row->numbers;
     PyObject *name = name_of_row(self, row->name);
-    const Placed *placed = name ? place_of(self, row->place, numbers[KEPT_END], numbers[KEPT_AS_OF]) : NULL;
+    const KeptPlace *placed = name ? row_place(self, row->place, numbers[KEPT_END], numbers[KEPT_AS_OF]) : NULL;
     PyObject *list = placed ? row_list(self, row) : NULL;
     if (!list) return -1;
     PyObject *slot = placed->slot;
     int code = PyDict_SetItem(placed->rows, name, list), asked = 0;
     int64_t offset = (numbers[KEPT_ORDER] & self->offset_mask) - 1;
     if (offset > self->furthest) self->furthest = offset;
-    if (code == 0 && (code = asked = is_true(slot, s_is_pushed)) > 0) code = tell(self->to, s_watch_late, slot, numbers[KEPT_AS_OF]);
+    if (code == 0 && (code = asked = has_flag(slot, s_is_pushed)) > 0) code = call_slots(self->to, s_watch_late, slot, numbers[KEPT_AS_OF]);
     if (code == 0 && numbers[KEPT_FLAGS] & FLAG_CORRECTED) {
         PyObject *target = PyTuple_Pack(3, slot, name, list);
         code = target ? PyList_Append(self->corrected, target) : -1;
         Py_XDECREF(target);
     } else if (code == 0 && !numbers[KEPT_FLAGS]) {
-        asked = is_true(slot, s_is_waiting);
-        code = asked < 0 ? -1 : asked ? 0 : tell(self->to, s_wait_for_end, slot, 0);
+        asked = has_flag(slot, s_is_waiting);
+        code = asked < 0 ? -1 : asked ? 0 : call_slots(self->to, s_wait_for_end, slot, 0);
     }
     Py_DECREF(list);
-    return code < 0 ? -1 : 0;
-}
-
-static int give_to_python(const Restoring *self, Text key, Text value) {
-    PyObject *told = PyObject_CallMethod(self->to, "other", "y#y#", key.at, (Py_ssize_t)key.size, value.at, (Py_ssize_t)value.size);
-    Py_XDECREF(told);
-    return told ? 0 : -1;
-}
-
-static int place_all(Restoring *self, Copies *copies) {
-    for (int32_t number = 0; number < copies->count; number++) {
-        Copy *copy = &copies->at[number];
-        if (number % BREATH == BREATH - 1) { /* other threads wait for no more than this */
-            Py_BEGIN_ALLOW_THREADS
-            Py_END_ALLOW_THREADS
-        }
-        if (copy->state != NEWEST) continue;
-        KeptRow row;
-        Text key = {copies->block + copy->at, copy->key_size}, value = {key.at + key.size, copy->value_size};
-        copy->state = PICKED;
-        if ((read_row(key, value, &row) ? place_row(self, &row) : give_to_python(self, key, value)) < 0) return -1;
-    }
-    return 0;
-}
-
-static void free_restoring(Restoring *self) {
-    for (int32_t number = 0; number < self->places.count && number < self->placed_room; number++) {
-        Py_XDECREF(self->placed[number].slot);
-        Py_XDECREF(self->placed[number].rows);
-    }
-    for (size_t slot = 0; slot < self->named_slots; slot++) Py_XDECREF(self->named[slot].name);
-    for (int i = 0; i < MAX_KEPT; i++) Py_XDECREF(self->measures[i].object);
-    Py_XDECREF(self->order.object);
-    Py_XDECREF(self->as_of.object);
-    Py_XDECREF(self->campaigns);
-    Py_XDECREF(self->corrected);
-    PyMem_RawFree(self->placed);
-    PyMem_RawFree(self->named);
-    free_words(&self->places);
-}
-
-static PyObject *place_rows(PyObject *module, PyObject *args) {
-    PyObject *copies;
-    int bits;
-    Restoring self = {.furthest = -1};
-    if (!PyArg_ParseTuple(args, "O!Oi", &CopiesType, &copies, &self.to, &bits)) return NULL;
-    self.offset_mask = ((int64_t)1 << bits) - 1;
-    self.campaigns = PyObject_GetAttr(self.to, s_campaigns);
-    self.corrected = PyList_New(0);
-    PyObject *found = NULL;
-    if (self.campaigns && !PyDict_Check(self.campaigns)) PyErr_SetString(PyExc_TypeError, "campaigns are a dict");
-    else if (self.campaigns && self.corrected && place_all(&self, (Copies *)copies) == 0)
-        found = Py_BuildValue("OL", self.corrected, (long long)self.furthest);
-    free_restoring(&self);
-    return found;
+    return code < 0 ? -1 : 1;
 }

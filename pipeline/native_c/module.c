@@ -29,6 +29,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "copies.h"
 #include "copies_type.h"
 #include "kept_rows.h"
+#include "kept_campaigns.h"
 #include "kept_ids.h"
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, NULL};

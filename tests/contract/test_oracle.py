@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.changelog import HEADER, Changelog
+from pipeline.copies import Copies
 from pipeline.counted import CountedState
 from pipeline.reported import ReportedState
 from pipeline.state import SourceRecord, StageState
@@ -143,10 +144,9 @@ def test_the_fault_is_found_and_the_sound_state_is_not_blamed(fault: Fault) -> N
 class LastWriteWins(Changelog):
     """Takes the copy of a row that was written last, as a compacted topic under plain keys would."""
 
-    def read(self, records: Iterable[SourceRecord]) -> None:
-        for record in records:
-            self._best.pop((record.key or b"").rpartition(b"\x1e")[0], None)
-            super().read([record])
+    def __init__(self, assignment: bytes) -> None:
+        super().__init__(assignment)
+        self._copies = Copies(lambda value, known: True)
 
 
 class OneIdPerProcess(Changelog):
@@ -160,7 +160,8 @@ class CopiesNotDeleted(Changelog):
     """Nothing supersedes anything: the changelog grows with every assignment."""
 
     def write(self, rows: Iterable[tuple[bytes, list[Any] | None]]) -> list[tuple[bytes, bytes | None]]:
-        self._others.clear()
+        for key in self._copies.keys():
+            self._copies.take(key)
         return super().write(rows)
 
 

@@ -9,7 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
-from pipeline.changelog import HEADER, SEPARATOR
+from pipeline.changelog import HEADER
+from pipeline.copies import SEPARATOR
 from pipeline.codes import BadRecordCode
 from pipeline.dead_letters import cleared_letter, dead_letter
 from pipeline.errors import BadRecord

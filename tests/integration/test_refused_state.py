@@ -12,7 +12,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from connectors.kafka import admin, describe, partition_of, topic_ids
 from connectors.lag import end_offsets
 from connectors.local.supervisor import PartState
-from pipeline.changelog import HEADER, SEPARATOR, STATE_VERSION
+from pipeline.changelog import HEADER, STATE_VERSION
+from pipeline.copies import SEPARATOR
 from schemas.topics import BY_NAME, RAW_EVENTS, STATE_COUNTED, TOTALS
 from tests.live import NOON_MS, PARTITIONS, event
 from tests.system import Message, System, system

@@ -13,7 +13,8 @@ from agents.shell import EXIT_BUG, EXIT_MISCONFIGURED, Shell
 from agents.stage import Stage
 from connectors import telemetry
 from connectors.kafka import partition_of
-from pipeline.changelog import HEADER, SEPARATOR, Changelog
+from pipeline.changelog import HEADER, Changelog
+from pipeline.copies import SEPARATOR
 from pipeline.codes import Stage as Label
 from pipeline.errors import Misconfigured
 from pipeline.state import Output, SourceRecord, Taken

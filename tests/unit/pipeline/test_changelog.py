@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from pipeline.changelog import HEADER, SEPARATOR, STATE_VERSION, Changelog, header_of
+from pipeline.changelog import HEADER, STATE_VERSION, Changelog, header_of
+from pipeline.copies import SEPARATOR
 from pipeline.errors import Misconfigured
 from pipeline.versions import generation_of, offset_of, order_of, version_of
 from tests.partition import Rec

@@ -1,6 +1,7 @@
 """Which copies of rows are still to be deleted, without their keys."""
 
-from pipeline.changelog import SEPARATOR, Changelog
+from pipeline.changelog import Changelog
+from pipeline.copies import SEPARATOR
 from pipeline.old_copies import OldCopies
 from tests.partition import Rec
 
