@@ -25,7 +25,8 @@ log = telemetry.log(__name__)
 def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
     """Nothing is connected yet; `faust.Worker(app)` runs it. Every topic exists beforehand (`pulse migrate`)."""
     worker = settings.worker
-    coalesce({topic for stage in shell.stages.values() for topic in (stage.source, stage.changelog)}, raw={RAW_EVENTS})
+    changelogs = {stage.changelog for stage in shell.stages.values()}
+    coalesce({*shell.stages, *changelogs}, raw={RAW_EVENTS, *changelogs})
 
     class WorkerApp(CoalescingApp):
         async def on_start(self) -> None:

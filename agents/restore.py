@@ -6,20 +6,26 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from agents.stage import Stage
+from connectors import telemetry
+from connectors.retry import retrying
 from pipeline.changelog import HEADER, Changelog, header_of
-from pipeline.codes import MisconfiguredCode
-from pipeline.errors import Misconfigured
+from pipeline.codes import MisconfiguredCode, TransientCode
+from pipeline.errors import Misconfigured, Transient
 from pipeline.state import StageState
 from pipeline.versions import generation_of
 
 FETCH_BYTES = 4 << 20  # of one partition at a time
 METADATA_PAUSE_MS = 10  # the client learns of one topic after another, with such a pause between: 100 by default
+ATTEMPTS = 6  # within some seconds; then a supervisor starts the process again
+
+Changelogs = Mapping[tuple[str, int], Changelog]  # by changelog topic and partition
+log = telemetry.log(__name__)
 
 
 @dataclass(slots=True)
@@ -51,20 +57,12 @@ async def restore(
     """
     if not wanted:
         return {}
-    changelogs = {(stage.changelog, number): Changelog(os.urandom(6).hex().encode()) for stage, number in wanted}
-    consumer = AIOKafkaConsumer(
-        **{**consumer_config, "max_partition_fetch_bytes": FETCH_BYTES},
-        auto_offset_reset="earliest",
-        retry_backoff_ms=METADATA_PAUSE_MS,
-    )
     held = {}
     with _no_collections():
-        await consumer.start()
-        try:
-            sources = [TopicPartition(stage.source, number) for stage, number in wanted]
-            ends = await _read(consumer, changelogs, sources)
-        finally:
-            await consumer.stop()
+        # From the start again: what a broken connection left half read is not gone on with.
+        changelogs, ends = await retrying(
+            lambda: _read_anew(wanted, consumer_config), attempts=ATTEMPTS, on_retry=_say_again
+        )
         for stage, number in wanted:
             changelog = changelogs[stage.changelog, number]
             end = ends[TopicPartition(stage.source, number)]
@@ -77,8 +75,34 @@ async def restore(
     return held
 
 
+def _say_again(failure: Transient, wait_s: float) -> None:
+    log.warning("reading the changelogs again", reason=failure.detail, wait_s=round(wait_s, 3))
+
+
+async def _read_anew(
+    wanted: Sequence[tuple[Stage, int]], consumer_config: Mapping[str, Any]
+) -> tuple[Changelogs, dict[TopicPartition, int]]:
+    """The changelogs of these, read to their end, and the ends of their sources. Raises Transient(BROKER_AWAY)."""
+    changelogs = {(stage.changelog, number): Changelog(os.urandom(6).hex().encode()) for stage, number in wanted}
+    sources = [TopicPartition(stage.source, number) for stage, number in wanted]
+    consumer = AIOKafkaConsumer(
+        **{**consumer_config, "max_partition_fetch_bytes": FETCH_BYTES},
+        auto_offset_reset="earliest",
+        retry_backoff_ms=METADATA_PAUSE_MS,
+    )
+    try:
+        await consumer.start()
+        return changelogs, await _read(consumer, changelogs, sources)
+    except (KafkaError, OSError) as error:
+        if isinstance(error, KafkaError) and not (error.retriable or isinstance(error, KafkaTimeoutError)):
+            raise
+        raise Transient(TransientCode.BROKER_AWAY, f"{consumer_config['bootstrap_servers']}: {error!r}") from error
+    finally:
+        await consumer.stop()
+
+
 async def _read(
-    consumer: AIOKafkaConsumer, changelogs: Mapping[tuple[str, int], Changelog], sources: Sequence[TopicPartition]
+    consumer: AIOKafkaConsumer, changelogs: Changelogs, sources: Sequence[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Every changelog to its end. Returns the ends of the sources."""
     logs = [TopicPartition(topic, number) for topic, number in changelogs]
@@ -90,11 +114,20 @@ async def _read(
         consumer.seek(tp, starts[tp])
     while todo:
         for tp, runs in (await consumer.getmany(*todo, timeout_ms=200)).items():
-            for run in runs:  # whole batches where this process coalesces the topic, else single records
-                changelogs[tp.topic, tp.partition].read(getattr(run, "records", (run,)))
-            await asyncio.sleep(0)
+            # In a thread: meanwhile the next records are fetched.
+            await asyncio.to_thread(_take, changelogs[tp.topic, tp.partition], runs)
         todo = {tp for tp in todo if await consumer.position(tp) < ends[tp]}
     return {tp: ends[tp] for tp in sources}
+
+
+def _take(changelog: Changelog, runs: Sequence[Any]) -> None:
+    """`runs`: whole batches where this process coalesces the topic, as bytes if C reads them; else single records."""
+    for run in runs:
+        batch = getattr(run, "batch", None)
+        if batch is None:
+            changelog.read(getattr(run, "records", (run,)))
+        else:
+            changelog.read_batch(batch)
 
 
 @contextmanager
@@ -124,5 +157,5 @@ def _held(stage: Stage, number: int, changelog: Changelog, topic_id: str, source
         )
     state = stage.make(number, topic_id, 0 if header is None else generation_of(header[0]))
     first = [] if header is None else [(HEADER, header)]
-    state.load(chain(first, changelog.drain()), counted_to=counted_to)
+    state.load(changelog.drain(first), counted_to=counted_to)
     return Held(stage, number, state, changelog)

@@ -7,7 +7,7 @@ freeze would delete what its successor wrote under an id it knows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -64,8 +64,7 @@ class Changelog:
 
         Raises ValueError when it is not one.
         """
-        assert isinstance(self._copies, native.Copies)
-        self._copies.read_batch(batch)
+        cast("native.Copies", self._copies).read_batch(batch)
 
     @property
     def keys(self) -> frozenset[bytes]:

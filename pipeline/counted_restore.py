@@ -1,14 +1,14 @@
 """Rows of the changelog back into their slots. Whatever stands in the loop is done a million times."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from pipeline.changelog import NewestRows, decode_row
 from pipeline.counted_rows import AS_OF, CORRECTED, END, MEASURES_AT, ORDER, Campaign, Row
 from pipeline.counted_slots import Slot, Slots, Target
 from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.event_ids import EventIds
-from pipeline.per_record import BUILT, native
+from pipeline.per_record import native
 from pipeline.versions import ORDER_BITS, offset_of
 
 
@@ -19,8 +19,12 @@ def rows_into_slots(
 
     Each row is as final as it says itself: one may be further than the clock of the partition.
     """
-    if isinstance(rows, RowsInC):
-        return rows.into(slots, campaign_of)
+    return rows.into(slots, campaign_of) if isinstance(rows, RowsInC) else _in_python(rows, slots, campaign_of)
+
+
+def _in_python(
+    rows: Iterable[tuple[bytes, Row]], slots: Slots, campaign_of: Callable[[str], Campaign]
+) -> tuple[list[Target], int]:
     placed: dict[tuple[str, int], Slot] = {}
     names: dict[str, str] = {}
     corrected: list[Target] = []
@@ -96,6 +100,7 @@ class RowsInC:
         load_other: Callable[[bytes, list[Any]], None],
     ) -> None:
         self._rows, self._ids, self._load_other = rows, ids, load_other
+        self._copies, self._memory = cast("native.Copies", rows.in_c), cast("native.IdMemory", ids.memory)
         self.campaigns, self.learn = campaigns, learn
         self._odd: list[tuple[bytes, Row]] = []
 
@@ -112,8 +117,8 @@ class RowsInC:
         self.watch_late, self.wait_for_end = slots.watch_late, slots.wait_for_end
         for key, row in self._rows.first:
             self._load_other(key, row)
-        corrected, furthest = native.place_rows(self._rows.in_c, self, ORDER_BITS)
-        others, last = rows_into_slots(self._odd, slots, campaign_of)
+        corrected, furthest = native.place_rows(self._copies, self, ORDER_BITS)
+        others, last = _in_python(self._odd, slots, campaign_of)
         return corrected + others, max(furthest, last)
 
     def slot_of(self, place: str, end_ms: int, as_of_ms: int) -> Slot:
@@ -121,7 +126,7 @@ class RowsInC:
 
     def other(self, key: bytes, value: bytes) -> None:
         """Not a row of a window, or one that is not plain."""
-        if key.startswith(IDS_PREFIX) and (noted := native.note_ids(self._ids.memory, value)) is not None:
+        if key.startswith(IDS_PREFIX) and (noted := native.note_ids(self._memory, value)) is not None:
             self._ids.loaded(key, *noted)
         elif key[0]:
             self._odd.append((key, decode_row(value)))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from pipeline.changelog import HEADER, Changelog, header_of
 from pipeline.state import StageState
@@ -31,13 +30,10 @@ class MemoryPartition:
         self.assignments += 1
         changelog = Changelog(f"a{self.assignments}".encode())
         changelog.read(self.log)
-        rows = changelog.rows()
-        header = header_of(rows, topic="t", topic_id="")
-        pairs: list[tuple[bytes, list[Any]]] = list(rows.items())
-        if header is not None:
-            pairs.insert(0, (HEADER, header))
+        header = header_of(changelog.pick(HEADER), topic="t", topic_id="")
         state = self.make()
-        state.load(pairs, counted_to=-1 if header is None else header[2])
+        first = [] if header is None else [(HEADER, header)]
+        state.load(changelog.drain(first), counted_to=-1 if header is None else header[2])
         return state, changelog
 
     def flush(self, state: StageState, changelog: Changelog, *, die_after: int | None = None) -> bool:

@@ -13,7 +13,6 @@ import multiprocessing
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator
-from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -72,7 +71,7 @@ def restored_mb(file: Path, records: int) -> float:
             changelog.read(Rec(0, 0, key, value) for key, value in pickle.load(written))
     header = header_of(changelog.pick(HEADER), topic="raw.events.v1", topic_id="")
     first = [] if header is None else [(HEADER, header)]
-    state.load(chain(first, changelog.drain()), counted_to=-1 if header is None else header[2])
+    state.load(changelog.drain(first), counted_to=-1 if header is None else header[2])
     changelog.forget_keys()
     return rss_mb() - before
 

@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from pipeline.changelog import HEADER
-from pipeline.copies import SEPARATOR
 from pipeline.codes import BadRecordCode
+from pipeline.copies import SEPARATOR
 from pipeline.dead_letters import cleared_letter, dead_letter
 from pipeline.errors import BadRecord
 from pipeline.reported_campaigns import campaign_message

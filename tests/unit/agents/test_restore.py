@@ -8,8 +8,8 @@ import pytest
 from agents.restore import _held, restore
 from agents.stage import Stage
 from pipeline.changelog import HEADER, STATE_VERSION, Changelog
-from pipeline.copies import SEPARATOR
 from pipeline.codes import Stage as Label
+from pipeline.copies import SEPARATOR
 from pipeline.counted import CountedState
 from pipeline.errors import Misconfigured
 from pipeline.state import StageState

@@ -14,8 +14,8 @@ from agents.stage import Stage
 from connectors import telemetry
 from connectors.kafka import partition_of
 from pipeline.changelog import HEADER, Changelog
-from pipeline.copies import SEPARATOR
 from pipeline.codes import Stage as Label
+from pipeline.copies import SEPARATOR
 from pipeline.errors import Misconfigured
 from pipeline.state import Output, SourceRecord, Taken
 from tests.partition import Rec
