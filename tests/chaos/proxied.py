@@ -1,5 +1,8 @@
 """Puts a proxy between our processes and the broker or ClickHouse, before they start; the test itself goes past it."""
 
+from pathlib import Path
+
+from connectors.local.kafka_broker import KafkaBroker
 from connectors.local.ports import HOST, choose_ports
 from tests.chaos.slow_proxy import SlowProxy
 from tests.system import System
@@ -15,13 +18,19 @@ def clickhouse_behind(running: System) -> SlowProxy:
 
 
 def kafka_behind(running: System) -> SlowProxy:
-    """What is started from now on reaches the broker through the proxy, whatever the broker calls itself.
+    """What is started from now on reaches the broker through the proxy, whatever the broker calls itself."""
+    proxy = listener_behind(running.kafka, running.directory / "proxy-ports.json")
+    running.supervisor.stop_part("kafka")
+    running.supervisor.start_part("kafka")
+    running.kafka.wait_ready()
+    running.environment["KAFKA_BOOTSTRAP_SERVERS"] = f"{HOST}:{proxy.port}"
+    return proxy
 
-    The broker is started again with a listener of its own for the proxy: a client goes where the broker says it is.
-    """
-    kafka = running.kafka
+
+def listener_behind(kafka: KafkaBroker, ports_file: Path) -> SlowProxy:
+    """A proxy to a listener of its own, which the broker has from its next start on: a client goes where it is told."""
     ports = kafka._ports
-    behind = choose_ports(running.directory / "proxy-ports.json", {"behind": 0})["behind"]
+    behind = choose_ports(ports_file, {"behind": 0})["behind"]
     proxy = SlowProxy(behind)
     own = f"PLAINTEXT://{HOST}:{ports['broker']},CONTROLLER://{HOST}:{ports['controller']}"
     kafka._overrides |= {
@@ -29,10 +38,6 @@ def kafka_behind(running: System) -> SlowProxy:
         "advertised.listeners": f"{own},{LISTENER}://{HOST}:{proxy.port}",
         "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{LISTENER}:PLAINTEXT",
     }
-    running.supervisor.stop_part("kafka")
-    running.supervisor.start_part("kafka")
-    kafka.wait_ready()
-    running.environment["KAFKA_BOOTSTRAP_SERVERS"] = f"{HOST}:{proxy.port}"
     return proxy
 
 

@@ -1,17 +1,19 @@
 """Which state a partition is given after its changelog was read."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
 
-from agents.restore import _held, restore
+from agents.restore import ATTEMPTS, Held, _held, restore
 from agents.stage import Stage
 from pipeline.changelog import HEADER, STATE_VERSION, Changelog
 from pipeline.codes import Stage as Label
 from pipeline.copies import SEPARATOR
 from pipeline.counted import CountedState
-from pipeline.errors import Misconfigured
+from pipeline.errors import Misconfigured, Transient
 from pipeline.state import StageState
 from pipeline.versions import order_of
 from tests.partition import Rec
@@ -80,3 +82,65 @@ def test_a_state_of_another_topic_or_of_a_newer_program_is_refused(found: list[A
         _held(STAGE, 0, changelog(header=found), "id-1", end)
     assert refused.value.code == code
     assert "raw.events.v1" in refused.value.detail
+
+
+# -- a broker that is away -----------------------------------------------------------------------------------------
+
+
+class Away:
+    """A consumer that fails at its start, and the next one as well, until there are no failures left."""
+
+    failures: ClassVar[list[Exception]]
+    stopped: ClassVar[int]
+
+    def __init__(self, **_: Any) -> None: ...
+
+    async def start(self) -> None:
+        if self.failures:
+            raise self.failures.pop()
+
+    async def stop(self) -> None:
+        type(self).stopped += 1
+
+    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    end_offsets = beginning_offsets
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        assert partitions == []
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> type[Away]:
+    async def at_once(seconds: float, stop: object) -> None: ...
+
+    monkeypatch.setattr("agents.restore.AIOKafkaConsumer", Away)
+    monkeypatch.setattr("connectors.retry._sleep", at_once)
+    Away.failures, Away.stopped = [], 0
+    return Away
+
+
+async def restored() -> dict[tuple[str, int], Held]:
+    return await restore([(STAGE, 0)], {STAGE.source: "id-1"}, {"bootstrap_servers": "there:1"})
+
+
+@pytest.mark.parametrize("failure", [KafkaConnectionError("reset"), KafkaTimeoutError(), ConnectionResetError()])
+async def test_a_broker_that_comes_back_soon_is_waited_for(away: type[Away], failure: Exception) -> None:
+    away.failures = [failure] * (ATTEMPTS - 1)
+    assert list(await restored()) == [(STAGE.source, 0)]
+    assert away.stopped == ATTEMPTS
+
+
+async def test_a_broker_that_stays_away_ends_the_restore(away: type[Away]) -> None:
+    away.failures = [KafkaConnectionError("reset")] * ATTEMPTS
+    with pytest.raises(Transient, match="there:1"):
+        await restored()
+    assert away.stopped == ATTEMPTS
+
+
+async def test_what_will_not_pass_by_itself_is_not_tried_again(away: type[Away]) -> None:
+    away.failures = [TopicAuthorizationFailedError()]
+    with pytest.raises(TopicAuthorizationFailedError):
+        await restored()
+    assert away.stopped == 1
