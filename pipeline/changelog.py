@@ -94,10 +94,11 @@ class Changelog:
     def write(self, rows: Iterable[tuple[bytes, list[Any] | None]]) -> list[tuple[bytes, bytes | None]]:
         """Kafka (key, value) records that keep these rows and delete the copies they supersede."""
         records: list[tuple[bytes, bytes | None]] = []
-        copies, suffix = self._copies, SEPARATOR + self._assignment
+        copies = self._copies if self._copies else None
+        suffix = SEPARATOR + self._assignment
         for key, row in rows:
             records.append((key + suffix, None if row is None else _encode(row)))
-            if copies and (names := copies.take(key)):
+            if copies is not None and (names := copies.take(key)):
                 records += [(key + SEPARATOR + name, None) for name in names if name != self._assignment]
         return records
 

@@ -97,7 +97,7 @@ def _flush_row() -> Work:
     state, twin = CountedState(RAW_EVENTS, 0, in_c=False), CountedState(RAW_EVENTS, 0, in_c=False)
     for one in (state, twin):
         one.count(_events(EVENTS, CAMPAIGNS))
-    changelog = Changelog(b"assignment")
+    changelog = Changelog(b"assignment", in_c=False)
     return Work(lambda: changelog.write(state.take().rows), len(twin.take().rows))
 
 
@@ -118,10 +118,10 @@ def _restored_row() -> Work:
     """From the bytes of the changelog to rows in memory."""
     state = CountedState(RAW_EVENTS, 0, in_c=False)
     state.count(_events(EVENTS, CAMPAIGNS))
-    log = [Rec(0, 0, key, value) for key, value in Changelog(b"before").write(state.take().rows)]
+    log = [Rec(0, 0, key, value) for key, value in Changelog(b"before", in_c=False).write(state.take().rows)]
 
     def restore() -> None:
-        changelog, fresh = Changelog(b"after"), CountedState(RAW_EVENTS, 0, in_c=False)
+        changelog, fresh = Changelog(b"after", in_c=False), CountedState(RAW_EVENTS, 0, in_c=False)
         changelog.read(log)
         rows = changelog.rows()
         header = rows.pop(HEADER)
@@ -145,7 +145,7 @@ def _reported(spend_micros: int) -> Work:
     """A second read of the same campaign days; their spend is now `spend_micros` and more."""
     state = ReportedState(RAW_GOOGLE_ADS, 0, project_of=lambda _, __: ACCOUNT)
     state.count(_snapshots(fetched_ms=FETCHED_MS, spend_micros=5_000_000, first=0))
-    changelog = Changelog(b"assignment")
+    changelog = Changelog(b"assignment", in_c=False)
     changelog.write(state.take().rows)
     batch = _snapshots(fetched_ms=FETCHED_MS + 600_000, spend_micros=spend_micros, first=ROWS)
 
