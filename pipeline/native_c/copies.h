@@ -239,7 +239,7 @@ static int read_copy(Copies *self, Text whole, Text value) {
     return newer > 0 ? put_value(self, number, key, value) : newer;
 }
 
-static int failed(int code) {
+static int as_exception(int code) {
     if (code == NO_MEMORY) PyErr_NoMemory();
     if (code == BROKEN) PyErr_SetString(PyExc_ValueError, "not a batch of records");
     return code < 0 ? -1 : 0;

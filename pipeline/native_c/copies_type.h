@@ -44,21 +44,21 @@ static int text_or_null(PyObject *bytes, Text *text) {
     return 0;
 }
 
-static int read_object(Copies *self, PyObject *record) {
+static int read_record_object(Copies *self, PyObject *record) {
     PyObject *key = PyObject_GetAttr(record, s_key), *value = PyObject_GetAttr(record, s_value);
     Text whole, text;
     int code = !key || !value || text_or_null(key, &whole) < 0 || text_or_null(value, &text) < 0
                    ? RAISED : read_copy(self, whole, text);
     Py_XDECREF(key);
     Py_XDECREF(value);
-    return failed(code);
+    return as_exception(code);
 }
 
 static PyObject *Copies_read(Copies *self, PyObject *records) {
     PyObject *each = PyObject_GetIter(records), *record;
     if (!each) return NULL;
     while ((record = PyIter_Next(each))) {
-        int code = read_object(self, record);
+        int code = read_record_object(self, record);
         Py_DECREF(record);
         if (code < 0) break;
     }
@@ -95,7 +95,7 @@ static PyObject *Copies_read_batch(Copies *self, PyObject *batch) {
         self->resting = NULL;
         Py_DECREF(buffer);
     }
-    if (failed(code) < 0) return NULL;
+    if (as_exception(code) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
