@@ -34,11 +34,11 @@ class Taken:
     """What has changed since the last take.
 
     `outputs`: what was not published yet, written in this order, before the changelog.
-    `rows`: (row key, row). `upto`: the last source offset all of this covers.
+    `rows`: (row key, `KeptRow`). `upto`: the last source offset all of this covers.
     """
 
     outputs: list[Output] = field(default_factory=list)
-    rows: list[tuple[bytes, KeptRow]] = field(default_factory=list)
+    rows: Sequence[tuple[bytes, Any]] = field(default_factory=list)
     upto: int = -1
 
 

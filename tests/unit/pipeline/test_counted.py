@@ -3,15 +3,14 @@
 import json
 from typing import Any
 
-from pipeline.changelog import HEADER, STATE_VERSION, Changelog
+from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.counted import CountedState
 from pipeline.counted_rows import DAY_MS, Campaign
 from pipeline.per_record import counters
-from pipeline.state import KeptRow
 from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
 from tests.counted_states import IN_C, each_kind
-from tests.partition import MemoryPartition, Rec
+from tests.partition import MemoryPartition, Rec, read_back
 
 T0 = 1_790_000_000_000 - 1_790_000_000_000 % 3_600_000  # a full hour, 2026-09-21 13:00 UTC
 KEY = b"email:acc:c1"
@@ -43,13 +42,6 @@ def totals(outputs: list[tuple[str, bytes | None, bytes]], window: str = "1m") -
 def letters(outputs: list[tuple[str, bytes | None, bytes]]) -> list[tuple[str, str]]:
     found = [json.loads(value) for topic, _, value in outputs if topic == DEAD_LETTERS]
     return [(letter["code"], letter["field"]) for letter in found]
-
-
-def read_back(rows: list[tuple[bytes, KeptRow]]) -> dict[bytes, list[Any]]:
-    """As they come out of the changelog."""
-    written, read = Changelog(b"before"), Changelog(b"after")
-    read.read([Rec(0, 0, key, value) for key, value in written.write(rows)])
-    return read.rows()
 
 
 @each_kind
