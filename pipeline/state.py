@@ -38,7 +38,7 @@ class Taken:
     """
 
     outputs: list[Output] = field(default_factory=list)
-    rows: Sequence[tuple[bytes, Any]] = field(default_factory=list)
+    rows: list[tuple[bytes, Any]] = field(default_factory=list)
     upto: int = -1
 
 
