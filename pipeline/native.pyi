@@ -84,3 +84,5 @@ def totals(
 
 def kept(targets: list[Target], /) -> list[tuple[bytes, KeptRow]]:
     """Raises OverflowError for a number beyond 64 bits."""
+
+def worth_judging(records: WireRecords, counted_to: int, /) -> tuple[list[SourceRecord], int]: ...
