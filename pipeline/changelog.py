@@ -106,12 +106,17 @@ class Changelog:
         others, self._others = self._others, {}
         self._old = OldCopies(others)
 
-    def write(self, rows: Iterable[tuple[bytes, list[Any] | None]]) -> list[tuple[bytes, bytes | None]]:
-        """Kafka (key, value) records that keep these rows and delete the copies they supersede."""
-        records: list[tuple[bytes, bytes | None]] = []
+    def write(self, rows: Iterable[tuple[bytes, list[Any] | bytes | None]]) -> list[tuple[bytes, bytes | None]]:
+        """Kafka (key, value) records that keep these rows and delete the copies they supersede.
+
+        A row that comes as bytes is one in MessagePack already.
+        """
         others, old, suffix = self._others, self._old, SEPARATOR + self._assignment
+        if not others and not old:
+            return [(key + suffix, row if row is None or row.__class__ is bytes else _encode(row)) for key, row in rows]
+        records: list[tuple[bytes, bytes | None]] = []
         for key, row in rows:
-            records.append((key + suffix, None if row is None else _encode(row)))
+            records.append((key + suffix, row if row is None or row.__class__ is bytes else _encode(row)))
             names: Names = others.pop(key, ()) if others else old.take(key) if old else ()
             if names:
                 records += [(key + SEPARATOR + name, None) for name in _each(names) if name != self._assignment]
