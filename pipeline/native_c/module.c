@@ -5,6 +5,7 @@
  * null, of a campaign it knows. Whatever else a record may be it leaves to Python, untouched; so nothing here refuses.
  */
 #define PY_SSIZE_T_CLEAN
+#define _GNU_SOURCE /* memmem */
 #include <Python.h>
 #include <structmember.h>
 #include <stdint.h>
@@ -25,8 +26,18 @@ static const int64_t NEVER = 1LL << 62;
 #include "campaigns.h"
 #include "entries.h"
 #include "panes.h"
+#include "fields.h"
+#include "fold.h"
+#include "totals.h"
+#include "judged.h"
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, NULL};
+static PyMethodDef functions[] = {
+    {"fold", native_fold, METH_VARARGS, "See pipeline.counted_fold.Fold.add."},
+    {"totals", native_totals, METH_VARARGS, "See pipeline.counted_totals.TotalTexts.totals."},
+    {"worth_judging", native_worth_judging, METH_VARARGS, "See pipeline.alerts.worth_judging."},
+    {"kept", native_kept, METH_VARARGS, "See pipeline.counted_kept.kept_rows."},
+    {NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, functions};
 
 PyMODINIT_FUNC PyInit_native(void) {
     static const char *const strings[STRINGS] = {"platform", "account_id", "campaign_id", "currency", "zone"};
