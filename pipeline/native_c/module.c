@@ -22,6 +22,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "id_memory.h"
 #include "event.h"
 #include "wire_records.h"
+#include "record_batch.h"
 #include "campaigns.h"
 #include "entries.h"
 #include "panes.h"
@@ -53,7 +54,8 @@ PyMODINIT_FUNC PyInit_native(void) {
     if (!made) return NULL;
     if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||
         PyModule_AddObjectRef(made, "Panes", (PyObject *)&PanesType) < 0 ||
-        PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0) {
+        PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0 ||
+        PyModule_AddFunctions(made, record_batch_methods) < 0) {
         Py_DECREF(made);
         return NULL;
     }
