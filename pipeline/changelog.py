@@ -14,14 +14,14 @@ import msgspec
 from pipeline.copies import SEPARATOR, Batch, Copies, CopyStore
 from pipeline.errors import Misconfigured
 from pipeline.per_record import BUILT, native
-from pipeline.state import SourceRecord
+from pipeline.state import KeptRow, SourceRecord
 
 # The first row key of every state. Its row: [order, state version, counted_to, topic id, stage's own fields ...].
 HEADER = b"\x00header"
 STATE_VERSION = 1
 
 decode_row = msgspec.msgpack.Decoder(list[Any]).decode
-_encode = msgspec.msgpack.Encoder().encode
+encoded = msgspec.msgpack.Encoder().encode
 
 
 def _is_newer(value: bytes, known: bytes) -> bool:
@@ -91,14 +91,15 @@ class Changelog:
         """After the restore, where `keys` will not be asked for: a tenth of the memory says which copies to delete."""
         self._copies.forget_keys()
 
-    def write(self, rows: Iterable[tuple[bytes, list[Any] | None]]) -> list[tuple[bytes, bytes | None]]:
+    def write(self, rows: Iterable[tuple[bytes, KeptRow]]) -> list[tuple[bytes, bytes | None]]:
         """Kafka (key, value) records that keep these rows and delete the copies they supersede."""
+        copies, suffix = self._copies, SEPARATOR + self._assignment
+        if not copies:
+            return [(key + suffix, encoded(row) if isinstance(row, list) else row) for key, row in rows]
         records: list[tuple[bytes, bytes | None]] = []
-        copies = self._copies if self._copies else None
-        suffix = SEPARATOR + self._assignment
         for key, row in rows:
-            records.append((key + suffix, None if row is None else _encode(row)))
-            if copies is not None and (names := copies.take(key)):
+            records.append((key + suffix, encoded(row) if isinstance(row, list) else row))
+            if names := copies.take(key):
                 records += [(key + SEPARATOR + name, None) for name in names if name != self._assignment]
         return records
 

@@ -18,19 +18,21 @@ static PyObject *shared_text(KeptText *shared, Text text) {
     return shared->object;
 }
 
+static Field kept_fields[STRINGS] = {{"platform"}, {"account_id"}, {"campaign_id"}, {"currency"}, {"zone"}};
+
 /* The Campaign that pipeline.counted_rows.Campaign would make of it. */
 static PyObject *kept_campaign(Restoring *self, Text key, const Text texts[STRINGS]) {
     PyObject *campaign = self->campaign_type->tp_alloc(self->campaign_type, 0);
     PyObject *name = PyUnicode_FromStringAndSize(key.at, key.size), *id = PyUnicode_FromStringAndSize(texts[ID_OF].at, texts[ID_OF].size);
-    int failed = !campaign || !name || !id || PyObject_SetAttr(campaign, s_key, name) < 0;
+    int failed = !campaign || !name || !id || set_field(&campaign_key, campaign, name) < 0;
     for (int i = 0; i < STRINGS && !failed; i++) {
         PyObject *string = i == ID_OF ? id : shared_text(&self->texts[i], texts[i]);
-        failed = !string || PyObject_SetAttr(campaign, s_strings[i], string) < 0;
+        failed = !string || set_field(&kept_fields[i], campaign, string) < 0;
     }
     Py_XDECREF(name);
     Py_XDECREF(id);
     if (failed) Py_CLEAR(campaign);
-    return campaign;
+    return uncollected(campaign);
 }
 
 /* 1: learnt; 0: not plainly a campaign; -1: an exception. */

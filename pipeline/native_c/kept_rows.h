@@ -2,15 +2,13 @@
  * numbers of 64 bits under a key of the usual form. Whatever else there is goes to Python as it stands.
  */
 
-enum { MAX_KEPT = 32, KEPT_HEAD = 5, FLAG_CORRECTED = 2, BREATH = 20000 };
+enum { MAX_KEPT = 32, KEPT_HEAD = 5, BREATH = 20000 };
 enum { KEPT_ORDER, KEPT_AS_OF, KEPT_REVISION, KEPT_FLAGS, KEPT_END };
 
-static PyObject *s_rows, *s_is_pushed, *s_is_waiting, *s_watch_late, *s_wait_for_end;
+static Field slot_waiting = {"is_waiting"};
+static PyObject *s_watch_late, *s_wait_for_end;
 
 static void intern_names_of_restore(void) {
-    s_rows = PyUnicode_InternFromString("rows");
-    s_is_pushed = PyUnicode_InternFromString("is_pushed");
-    s_is_waiting = PyUnicode_InternFromString("is_waiting");
     s_watch_late = PyUnicode_InternFromString("watch_late");
     s_wait_for_end = PyUnicode_InternFromString("wait_for_end");
 }
@@ -102,7 +100,7 @@ static PyObject *name_of_row(Restoring *self, Text text) {
 static int find_kept_slot(const Restoring *self, Text place, int64_t end_ms, int64_t as_of_ms, KeptPlace *placed) {
     placed->slot = PyObject_CallMethod(self->to, "slot_of", "s#LL", place.at, (Py_ssize_t)place.size, (long long)end_ms, (long long)as_of_ms);
     if (!placed->slot) return -1;
-    placed->rows = PyObject_GetAttr(placed->slot, s_rows);
+    placed->rows = Py_XNewRef(get_field(&slot_rows, placed->slot));
     if (placed->rows && PyDict_Check(placed->rows)) return 0;
     if (placed->rows) PyErr_SetString(PyExc_TypeError, "the rows of a slot are a dict");
     Py_CLEAR(placed->slot);
@@ -126,13 +124,6 @@ static const KeptPlace *row_place(Restoring *self, Text place, int64_t end_ms, i
     }
     self->placed[number] = (KeptPlace){NULL, NULL};
     return find_kept_slot(self, place, end_ms, as_of_ms, &self->placed[number]) < 0 ? NULL : &self->placed[number];
-}
-
-static int has_flag(PyObject *object, PyObject *attribute) {
-    PyObject *found = PyObject_GetAttr(object, attribute);
-    int answer = found ? PyObject_IsTrue(found) : -1;
-    Py_XDECREF(found);
-    return answer;
 }
 
 static int call_slots(PyObject *of, PyObject *method, PyObject *slot, int64_t as_of_ms) {
@@ -184,7 +175,7 @@ static PyObject *row_list(Restoring *self, const KeptRow *row) {
         if (object) PyList_SET_ITEM(list, at++, object);
         else Py_CLEAR(list);
     }
-    return list;
+    return uncollected(list);
 }
 
 static int place_row(Restoring *self, const KeptRow *row) {
@@ -194,18 +185,17 @@ static int place_row(Restoring *self, const KeptRow *row) {
     PyObject *list = placed ? row_list(self, row) : NULL;
     if (!list) return -1;
     PyObject *slot = placed->slot;
-    int code = PyDict_SetItem(placed->rows, name, list), asked = 0;
+    PyObject *is_pushed = get_field(&slot_pushed, slot), *is_waiting = get_field(&slot_waiting, slot);
+    int code = is_pushed && is_waiting ? PyDict_SetItem(placed->rows, name, list) : -1;
     int64_t offset = (numbers[KEPT_ORDER] & self->offset_mask) - 1;
     if (offset > self->furthest) self->furthest = offset;
-    if (code == 0 && (code = asked = has_flag(slot, s_is_pushed)) > 0) code = call_slots(self->to, s_watch_late, slot, numbers[KEPT_AS_OF]);
-    if (code == 0 && numbers[KEPT_FLAGS] & FLAG_CORRECTED) {
+    if (code == 0 && is_pushed == Py_True) code = call_slots(self->to, s_watch_late, slot, numbers[KEPT_AS_OF]);
+    if (code == 0 && numbers[KEPT_FLAGS] & CORRECTED) {
         PyObject *target = PyTuple_Pack(3, slot, name, list);
         code = target ? PyList_Append(self->corrected, target) : -1;
         Py_XDECREF(target);
-    } else if (code == 0 && !numbers[KEPT_FLAGS]) {
-        asked = has_flag(slot, s_is_waiting);
-        code = asked < 0 ? -1 : asked ? 0 : call_slots(self->to, s_wait_for_end, slot, 0);
-    }
+    } else if (code == 0 && !numbers[KEPT_FLAGS] && is_waiting != Py_True)
+        code = call_slots(self->to, s_wait_for_end, slot, 0);
     Py_DECREF(list);
     return code < 0 ? -1 : 1;
 }

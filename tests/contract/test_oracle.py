@@ -14,7 +14,7 @@ from pipeline.changelog import HEADER, Changelog
 from pipeline.copies import Copies
 from pipeline.counted import CountedState
 from pipeline.reported import ReportedState
-from pipeline.state import StageState
+from pipeline.state import KeptRow, StageState
 from tests import partition as in_memory
 from tests.contract import faults
 from tests.partition import MemoryPartition
@@ -159,7 +159,7 @@ class OneIdPerProcess(Changelog):
 class CopiesNotDeleted(Changelog):
     """Nothing supersedes anything: the changelog grows with every assignment."""
 
-    def write(self, rows: Iterable[tuple[bytes, list[Any] | None]]) -> list[tuple[bytes, bytes | None]]:
+    def write(self, rows: Iterable[tuple[bytes, KeptRow]]) -> list[tuple[bytes, bytes | None]]:
         for key in self.keys:
             self._copies.take(key)
         return super().write(rows)
