@@ -103,8 +103,9 @@ class Copies:
         return list(self._others)
 
     def forget_keys(self) -> None:
-        others, self._others = self._others, {}
-        self._old = OldCopies(others)
+        if self._others:
+            others, self._others = self._others, {}
+            self._old = OldCopies(others)
 
     def take(self, key: bytes) -> tuple[bytes, ...]:
         return _each(self._others.pop(key, ()) if self._others else self._old.take(key))

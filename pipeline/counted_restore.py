@@ -1,6 +1,6 @@
 """Rows of the changelog back into their slots. Whatever stands in the loop is done a million times."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from pipeline.changelog import NewestRows, decode_row
@@ -13,7 +13,7 @@ from pipeline.versions import ORDER_BITS, offset_of
 
 
 def rows_into_slots(
-    rows: Iterable[tuple[bytes, Row]], slots: Slots, campaign_of: Callable[[str], Campaign]
+    rows: "Iterable[tuple[bytes, Row]] | RowsInC", slots: Slots, campaign_of: Callable[[str], Campaign]
 ) -> tuple[list[Target], int]:
     """Returns the rows that wait to be published as corrected, and the last offset in any row; -1 where there is none.
 
@@ -85,7 +85,7 @@ def _slot(slots: Slots, place: str, end_ms: int, as_of_ms: int) -> Slot:
 class RowsInC:
     """Rows that C takes from where it has read them. What is not plainly a row of a window comes back, as `other`.
 
-    As an iterable it gives the rows of windows to Python. `learn`: takes a campaign, which is in `campaigns` already.
+    `learn`: takes a campaign, which is in `campaigns` already.
     `load_other`: takes all other rows but event ids.
     """
 
@@ -103,13 +103,6 @@ class RowsInC:
         self._copies, self._memory = cast("native.Copies", rows.in_c), cast("native.IdMemory", ids.memory)
         self.campaigns, self.learn = campaigns, learn
         self._odd: list[tuple[bytes, Row]] = []
-
-    def __iter__(self) -> Iterator[tuple[bytes, Row]]:
-        for key, row in self._rows:
-            if key[0]:
-                yield key, row
-            else:
-                self._load_other(key, row)
 
     def into(self, slots: Slots, campaign_of: Callable[[str], Campaign]) -> tuple[list[Target], int]:
         """As `rows_into_slots`."""

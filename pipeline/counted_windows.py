@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pipeline.counted_fold import Fold
 from pipeline.counted_kept import kept_rows
 from pipeline.counted_panes import Drained
-from pipeline.counted_restore import rows_into_slots
+from pipeline.counted_restore import RowsInC, rows_into_slots
 from pipeline.counted_rows import (
     AS_OF,
     CORRECTED,
@@ -68,7 +68,7 @@ class CountedWindows:
     def holds(self, campaign_key: str, window: str, start_ms: int) -> bool:
         return self.slots.find(campaign_key, window, start_ms) is not None
 
-    def restore(self, rows: Iterable[tuple[bytes, Row]]) -> None:
+    def restore(self, rows: Iterable[tuple[bytes, Row]] | RowsInC) -> None:
         """Rows of the changelog; in the end `guard_to` is the last offset in any of them."""
         corrected, furthest = rows_into_slots(rows, self.slots, lambda key: self._campaigns[key.encode()])
         self._fold.restored(corrected)

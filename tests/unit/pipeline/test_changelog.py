@@ -7,6 +7,7 @@ from pipeline.changelog import HEADER, STATE_VERSION, Changelog, header_of
 from pipeline.copies import SEPARATOR
 from pipeline.errors import Misconfigured
 from pipeline.versions import generation_of, offset_of, order_of, version_of
+from tests.counted_states import each_kind
 from tests.partition import Rec
 
 
@@ -14,14 +15,16 @@ def row_record(key: bytes, assignment: bytes, row: list[int] | None) -> Rec:
     return Rec(0, 0, key + SEPARATOR + assignment, None if row is None else msgspec.msgpack.encode(row))
 
 
-def test_the_copy_with_the_highest_order_wins_whatever_came_last() -> None:
-    changelog = Changelog(b"c")
+@each_kind
+def test_the_copy_with_the_highest_order_wins_whatever_came_last(in_c: bool) -> None:
+    changelog = Changelog(b"c", in_c=in_c)
     changelog.read([row_record(b"k", b"new", [9, 90]), row_record(b"k", b"frozen", [5, 50])])
     assert changelog.rows() == {b"k": [9, 90]}
 
 
-def test_writing_a_row_deletes_the_copies_of_others_once() -> None:
-    changelog = Changelog(b"c")
+@each_kind
+def test_writing_a_row_deletes_the_copies_of_others_once(in_c: bool) -> None:
+    changelog = Changelog(b"c", in_c=in_c)
     changelog.read([row_record(b"k", b"a", [1]), row_record(b"k", b"b", [2])])
     changelog.rows()
     records = dict(changelog.write([(b"k", [3])]))
@@ -30,13 +33,14 @@ def test_writing_a_row_deletes_the_copies_of_others_once() -> None:
     assert dict(changelog.write([(b"k", [4])])).keys() == {b"k" + SEPARATOR + b"c"}
 
 
+@each_kind
 @pytest.mark.parametrize("forgotten", [False, True])
 @pytest.mark.parametrize("copies", [[], [b"k"], [b"k", b"other"]])
-def test_a_row_may_come_as_its_bytes(copies: list[bytes], *, forgotten: bool) -> None:
+def test_a_row_may_come_as_its_bytes(copies: list[bytes], in_c: bool, *, forgotten: bool) -> None:
     rows: list[tuple[bytes, list[int] | None]] = [(b"k", [3, 4]), (b"gone", None), (b"new", [])]
     found = []
     for encode in (list, msgspec.msgpack.encode):
-        changelog = Changelog(b"c")
+        changelog = Changelog(b"c", in_c=in_c)
         changelog.read([row_record(key, b"a", [1]) for key in copies])
         changelog.rows()
         if forgotten:
@@ -48,20 +52,22 @@ def test_a_row_may_come_as_its_bytes(copies: list[bytes], *, forgotten: bool) ->
     assert len(found[0]) == len(rows) + (b"k" in copies)
 
 
-def test_copies_written_by_a_woken_worker_after_our_restore_are_left_for_the_next_owner() -> None:
-    ours = Changelog(b"b")
+@each_kind
+def test_copies_written_by_a_woken_worker_after_our_restore_are_left_for_the_next_owner(in_c: bool) -> None:
+    ours = Changelog(b"b", in_c=in_c)
     ours.read([row_record(b"k", b"a", [1])])
     ours.rows()
     log = [row_record(b"k", b"a", [1])]
     log += [Rec(0, 0, key, value) for key, value in ours.write([(b"k", [7])])]
     log.append(row_record(b"k", b"a", [3]))  # the frozen one wakes
-    following = Changelog(b"c")
+    following = Changelog(b"c", in_c=in_c)
     following.read(log)
     assert following.rows() == {b"k": [7]}
 
 
-def test_a_deleted_row_is_gone_and_a_deleted_copy_leaves_the_others() -> None:
-    changelog = Changelog(b"c")
+@each_kind
+def test_a_deleted_row_is_gone_and_a_deleted_copy_leaves_the_others(in_c: bool) -> None:
+    changelog = Changelog(b"c", in_c=in_c)
     changelog.read(
         [
             row_record(b"k", b"a", [1]),
