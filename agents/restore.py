@@ -112,22 +112,27 @@ async def _read(
     consumer.assign(list(todo))
     for tp in todo:
         consumer.seek(tp, starts[tp])
+    taking: asyncio.Future[None] = asyncio.ensure_future(asyncio.sleep(0))
     while todo:
-        for tp, runs in (await consumer.getmany(*todo, timeout_ms=200)).items():
-            # In a thread: meanwhile the next records are fetched.
-            await asyncio.to_thread(_take, changelogs[tp.topic, tp.partition], runs)
+        fetched = await consumer.getmany(*todo, timeout_ms=200)
+        await taking
+        # In a thread: meanwhile the next records are fetched and unpacked.
+        runs = [(changelogs[tp.topic, tp.partition], runs) for tp, runs in fetched.items()]
+        taking = asyncio.ensure_future(asyncio.to_thread(_take, runs))
         todo = {tp for tp in todo if await consumer.position(tp) < ends[tp]}
+    await taking
     return {tp: ends[tp] for tp in sources}
 
 
-def _take(changelog: Changelog, runs: Sequence[Any]) -> None:
-    """`runs`: whole batches where this process coalesces the topic, as bytes if C reads them; else single records."""
-    for run in runs:
-        batch = getattr(run, "batch", None)
-        if batch is None:
-            changelog.read(getattr(run, "records", (run,)))
-        else:
-            changelog.read_batch(batch)
+def _take(fetched: Sequence[tuple[Changelog, Sequence[Any]]]) -> None:
+    """Whole batches where this process coalesces the topic, as bytes if C reads them; else single records."""
+    for changelog, runs in fetched:
+        for run in runs:
+            batch = getattr(run, "batch", None)
+            if batch is None:
+                changelog.read(getattr(run, "records", (run,)))
+            else:
+                changelog.read_batch(batch)
 
 
 @contextmanager

@@ -4,6 +4,10 @@
  * entries stand in the order in which their keys came. Batches are read without the interpreter: others run meanwhile.
  */
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 enum { LEAST_SLOTS = 64, SEPARATOR = 0x1e, EMPTY = 0, TAKEN = 1 };
 enum { GONE, PICKED, NEWEST }; /* deleted; the value was taken out; there */
 enum { NO_MEMORY = -1, RAISED = -2, BROKEN = -3 };

@@ -194,7 +194,11 @@ static PyObject *Copies_forget_keys(Copies *self, PyObject *nothing) {
         numbers[slot] = copy->hash > TAKEN ? copy->hash : copy->hash + 2;
         if (holders) holders[slot] = copy->holder;
     }
+    size_t freed = self->size;
     free_copies(self);
+#ifdef __GLIBC__
+    if (freed > LEAST_WASTE) malloc_trim(0); /* it would keep some of it for whoever asks next, and nobody does */
+#endif
     self->numbers = numbers;
     self->holders = holders;
     self->only_holder = only;
