@@ -59,7 +59,8 @@ class CountedState:
     ) -> None:
         self._topic, self._partition, self._topic_id = topic, partition, topic_id
         self.generation = generation
-        self.campaigns: dict[bytes | None, Campaign] = {}
+        self._ids, self._panes = counters(dedupe_horizon_h, in_c=in_c)
+        self.campaigns = self._panes.campaigns
         self.windows = CountedWindows(
             topic,
             partition,
@@ -67,7 +68,6 @@ class CountedState:
             horizon_ms={**HORIZON_MS, **(horizon_ms or {})},
             campaign_of=lambda key: self.campaigns[key.encode()],
         )
-        self._ids, self._panes = counters(dedupe_horizon_h, in_c=in_c)
         self.counted_to = -1  # every record up to here is in every row
         self._upto = -1
         self._campaigns_changed: list[bytes] = []
@@ -91,7 +91,7 @@ class CountedState:
                 self._ids.load(key, row)
             elif key.startswith(CAMPAIGN_PREFIX):
                 campaign = key[len(CAMPAIGN_PREFIX) :]
-                self._learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
+                self._panes.learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
             elif key == HEADER:
                 self.windows.clock_ms = row[4]
             elif key == EXPIRED:
@@ -110,6 +110,9 @@ class CountedState:
             position = panes.count(
                 records, position, self._next_crossing_ms(), self._from_ms, self.windows.guard_to, ids
             )
+            if panes.firsts:
+                self._came_to_know(panes.firsts)
+                panes.firsts.clear()
             if position < end:
                 self._look_at(records[position])
                 position += 1
@@ -157,9 +160,10 @@ class CountedState:
         else:
             self._panes.add(campaign, event.ad_id, minute_ms, record.offset, received_ms, measures_of(event))
 
-    def _learn(self, name: bytes, campaign: Campaign) -> None:
-        self.campaigns[name] = campaign
-        self._panes.learn(name, campaign)
+    def _came_to_know(self, names: list[bytes]) -> None:
+        """Campaigns whose first event was counted."""
+        self._tally("unknown_campaign", "", len(names))
+        self._campaigns_changed += names
 
     def _look_closer(self) -> None:
         """At events of days that may have been given up."""
@@ -173,9 +177,8 @@ class CountedState:
             # The first event of a campaign is read with all checks: what is true of its ids and zone stays true.
             events.check_first(event, record.key or b"", record.value or b"", record.timestamp)
             campaign = Campaign((record.key or b"").decode(), zone=event.zone or "UTC", currency=event.currency or "")
-            self._learn(record.key or b"", campaign)
-            self._tally("unknown_campaign", "")
-            self._campaigns_changed.append(record.key or b"")
+            self._panes.learn(record.key or b"", campaign)
+            self._came_to_know([record.key or b""])
             return campaign
         if not campaign.is_of(event.platform, event.account_id, event.campaign_id):
             raise BadRecord(BadRecordCode.WRONG_KEY, "campaign_id", f"the record is filed under {campaign.key}")
@@ -187,7 +190,7 @@ class CountedState:
                     BadRecordCode.BAD_CURRENCY, "currency", f"{campaign.key} is counted in {campaign.currency}"
                 )
             campaign.currency = event.currency
-            self._learn(record.key or b"", campaign)
+            self._panes.learn(record.key or b"", campaign)
             self._campaigns_changed.append(record.key or b"")
         return campaign
 

@@ -19,10 +19,13 @@ static const int64_t NEVER = 1LL << 62;
 
 #include "hash.h"
 #include "id_memory.h"
+#include "id_names.h"
 #include "event.h"
 #include "wire_records.h"
 #include "campaigns.h"
+#include "ahead.h"
 #include "entries.h"
+#include "first_events.h"
 #include "panes.h"
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, NULL};
@@ -36,11 +39,12 @@ PyMODINIT_FUNC PyInit_native(void) {
     s_hour = PyUnicode_InternFromString("hour");
     s_names = PyUnicode_InternFromString("names");
     for (int i = 0; i < STRINGS; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
-    PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
+    PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&IdNamesType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
                              PyType_Ready(&WireRecordsType) < 0
                          ? NULL : PyModule_Create(&module);
     if (!made) return NULL;
     if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||
+        PyModule_AddObjectRef(made, "IdNames", (PyObject *)&IdNamesType) < 0 ||
         PyModule_AddObjectRef(made, "Panes", (PyObject *)&PanesType) < 0 ||
         PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0) {
         Py_DECREF(made);

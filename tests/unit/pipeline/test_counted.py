@@ -9,7 +9,7 @@ from pipeline.counted_rows import DAY_MS, Campaign
 from pipeline.per_record import counters
 from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
-from tests.counted_states import IN_C, each_kind
+from tests.counted_states import IN_C, each_kind, maker
 from tests.partition import MemoryPartition, Rec
 
 T0 = 1_790_000_000_000 - 1_790_000_000_000 % 3_600_000  # a full hour, 2026-09-21 13:00 UTC
@@ -111,14 +111,14 @@ def test_a_bad_record_is_a_letter_and_the_rest_goes_on(in_c: bool) -> None:
 
 @each_kind
 def test_a_campaign_nobody_has_heard_of_is_counted_and_told_once(in_c: bool) -> None:
-    state = CountedState("t", 0, in_c=in_c)
+    partition = MemoryPartition(maker("t", in_c))
+    state, changelog = partition.start()
     state.count([event(0), event(1)])
-    taken = state.take()
+    partition.flush(state, changelog)
     assert state.tallies()["unknown_campaign", ""] == 1
     state.count([event(2)])
     assert ("unknown_campaign", "") not in state.tallies()
-    again = CountedState("t", 0, in_c=in_c)
-    again.load([(key, row) for key, row in taken.rows if row is not None], counted_to=1)
+    again, _ = partition.start()
     again.count([event(2)])
     assert ("unknown_campaign", "") not in again.tallies()
 
