@@ -28,7 +28,7 @@ from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.events import MAX_AHEAD_MS, MIN_AT_MS, measures_of
 from pipeline.per_record import BUILT, counters
-from pipeline.state import Output, SourceRecord, Taken
+from pipeline.state import KeptRow, Output, SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
 from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
@@ -66,7 +66,8 @@ class CountedState:
             partition,
             generation=generation,
             horizon_ms={**HORIZON_MS, **(horizon_ms or {})},
-            campaign_of=lambda key: self.campaigns[key.encode()],
+            campaigns=self.campaigns,
+            in_c=in_c,
         )
         self.counted_to = -1  # every record up to here is in every row
         self._upto = -1
@@ -91,7 +92,7 @@ class CountedState:
                 self._ids.load(key, row)
             elif key.startswith(CAMPAIGN_PREFIX):
                 campaign = key[len(CAMPAIGN_PREFIX) :]
-                self._panes.learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
+                self._learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
             elif key == HEADER:
                 self.windows.clock_ms = row[4]
             elif key == EXPIRED:
@@ -156,9 +157,12 @@ class CountedState:
         elif record.offset <= self.windows.guard_to:
             for ad_id in {event.ad_id: None, None: None}:
                 pane = Pane(campaign, ad_id, minute_ms)
-                self.windows.fold(pane, record.offset, received_ms, measures_of(event))
+                self.windows.fold([(pane, record.offset, received_ms, list(measures_of(event)))])
         else:
             self._panes.add(campaign, event.ad_id, minute_ms, record.offset, received_ms, measures_of(event))
+
+    def _learn(self, name: bytes, campaign: Campaign) -> None:
+        self._panes.learn(name, campaign)
 
     def _came_to_know(self, names: list[bytes]) -> None:
         """Campaigns whose first event was counted."""
@@ -177,7 +181,7 @@ class CountedState:
             # The first event of a campaign is read with all checks: what is true of its ids and zone stays true.
             events.check_first(event, record.key or b"", record.value or b"", record.timestamp)
             campaign = Campaign((record.key or b"").decode(), zone=event.zone or "UTC", currency=event.currency or "")
-            self._panes.learn(record.key or b"", campaign)
+            self._learn(record.key or b"", campaign)
             self._came_to_know([record.key or b""])
             return campaign
         if not campaign.is_of(event.platform, event.account_id, event.campaign_id):
@@ -190,7 +194,7 @@ class CountedState:
                     BadRecordCode.BAD_CURRENCY, "currency", f"{campaign.key} is counted in {campaign.currency}"
                 )
             campaign.currency = event.currency
-            self._panes.learn(record.key or b"", campaign)
+            self._learn(record.key or b"", campaign)
             self._campaigns_changed.append(record.key or b"")
         return campaign
 
@@ -217,9 +221,7 @@ class CountedState:
 
         Panes of minutes that are over at `clock_ms` are gone then: the rows they point to may be given up.
         """
-        fold = self.windows.fold
-        for pane, offset, as_of_ms, added in self._panes.drain(clock_ms - GRACE_MS):
-            fold(pane, offset, as_of_ms, added)
+        self.windows.fold(self._panes.drain(clock_ms - GRACE_MS))
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -261,7 +263,7 @@ class CountedState:
         self._fold_panes(self.clock_ms)
         outputs = self.windows.take_outputs()
         windows, order = self.windows, order_of(self.generation, self._upto)
-        rows: list[tuple[bytes, list[Any] | None]] = []
+        rows: list[tuple[bytes, KeptRow]] = []
         # What rows rest on comes before them, in case only the beginning of this is written.
         for name in self._campaigns_changed:
             campaign = self.campaigns[name]

@@ -6,13 +6,14 @@ typedef struct { PyObject *string; Text text; } Shared; /* the last string of it
 
 typedef struct {
     PyTypeObject *campaign_type;
-    Py_ssize_t places[STRINGS], key_place; /* of its slots */
     PyObject *zone_reason; /* why a name is no zone; None if it is one */
     PyObject *zones;       /* those it was asked about */
     PyObject *known;       /* key of the records -> Campaign */
     PyObject *keys;        /* of the campaigns that became known here */
     Shared last[STRINGS];
 } Firsts;
+
+static Field campaign_fields[STRINGS] = {{"platform"}, {"account_id"}, {"campaign_id"}, {"currency"}, {"zone"}}, key_field = {"key"};
 
 static int same(Text a, Text b) { return a.size == b.size && memcmp(a.at, b.at, (size_t)a.size) == 0; }
 
@@ -74,21 +75,19 @@ static PyObject *ascii_string(Text text) {
     return string;
 }
 
-static PyObject **slot_at(PyObject *object, Py_ssize_t place) { return (PyObject **)((char *)object + place); }
-
 /* As `Campaign(key, zone=..., currency=...)` makes it. */
 static PyObject *campaign_object(Firsts *self, Text key, const Event *event) {
     static const int fields[STRINGS] = {PLATFORM, ACCOUNT_ID, CAMPAIGN_ID, CURRENCY, ZONE};
     static const Text defaults[STRINGS] = {[CURRENCY_OF] = {"", 0}, [ZONE_OF] = {"UTC", 3}};
-    PyObject *object = self->campaign_type->tp_alloc(self->campaign_type, 0);
-    int failed = !object || !(*slot_at(object, self->key_place) = ascii_string(key));
+    PyObject *object = self->campaign_type->tp_alloc(self->campaign_type, 0), *own[] = {ascii_string(key), ascii_string(event->texts[CAMPAIGN_ID])};
+    int failed = !object || !own[0] || !own[1] || set_field(&key_field, object, own[0]) < 0;
     for (int i = 0; i < STRINGS && !failed; i++) {
-        Text text = event->texts[fields[i]];
-        if (text.size < 0) text = defaults[i];
-        PyObject *string = i == ID_OF ? ascii_string(text) : Py_XNewRef(shared_string(&self->last[i], text));
-        *slot_at(object, self->places[i]) = string;
-        failed = !string;
+        Text text = event->texts[fields[i]].size < 0 ? defaults[i] : event->texts[fields[i]];
+        PyObject *string = i == ID_OF ? own[1] : shared_string(&self->last[i], text);
+        failed = !string || set_field(&campaign_fields[i], object, string) < 0;
     }
+    Py_XDECREF(own[0]);
+    Py_XDECREF(own[1]);
     if (failed) Py_CLEAR(object);
     else if (PyObject_GC_IsTracked(object)) PyObject_GC_UnTrack(object); /* it holds nothing but strings, and there may be millions */
     return object;
@@ -104,22 +103,10 @@ static Campaign *first_campaign(Firsts *self, Campaigns *campaigns, Text key, Ha
     return NULL;
 }
 
-static Py_ssize_t place_of(PyTypeObject *type, PyObject *name) {
-    PyObject *descriptor = PyObject_GetAttr((PyObject *)type, name);
-    Py_ssize_t place = -1;
-    if (descriptor && Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) place = ((PyMemberDescrObject *)descriptor)->d_member->offset;
-    else if (descriptor) PyErr_SetString(PyExc_TypeError, "a campaign has slots");
-    Py_XDECREF(descriptor);
-    return place;
-}
-
 static int begin_firsts(Firsts *self, PyObject *campaign_type, PyObject *zone_reason) {
     self->campaign_type = (PyTypeObject *)Py_NewRef(campaign_type);
     self->zone_reason = Py_NewRef(zone_reason);
-    if (!(self->zones = PySet_New(NULL)) || !(self->known = PyDict_New()) || !(self->keys = PyList_New(0))) return -1;
-    for (int i = 0; i < STRINGS; i++)
-        if ((self->places[i] = place_of(self->campaign_type, s_strings[i])) < 0) return -1;
-    return (self->key_place = place_of(self->campaign_type, s_key)) < 0 ? -1 : 0;
+    return (self->zones = PySet_New(NULL)) && (self->known = PyDict_New()) && (self->keys = PyList_New(0)) ? 0 : -1;
 }
 
 static void end_firsts(Firsts *self) {

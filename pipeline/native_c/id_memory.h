@@ -31,7 +31,7 @@ static int id_memory_resize(IdMemory *self, size_t slots, int32_t from_hour) {
 }
 
 /* The hour known before, -1 for none, -2 with an exception. */
-static int64_t id_memory_note(IdMemory *self, Hash hash, int32_t hour) {
+static int64_t id_memory_note_hash(IdMemory *self, Hash hash, int32_t hour) {
     if ((self->used + 1) * 4 > self->slots * 3 && id_memory_resize(self, self->slots * 2, 0) < 0) return -2;
     size_t mask = self->slots - 1, slot = hash.a & mask;
     Seen *seen;
@@ -45,6 +45,10 @@ static int64_t id_memory_note(IdMemory *self, Hash hash, int32_t hour) {
     seen->hour = hour;
     self->used++;
     return -1;
+}
+
+static int64_t id_memory_note(IdMemory *self, const char *name, size_t size, int32_t hour) {
+    return id_memory_note_hash(self, hash_of(name, size), hour);
 }
 
 static PyObject *IdMemory_new(PyTypeObject *type, PyObject *args, PyObject *options) {
@@ -70,7 +74,7 @@ static PyObject *IdMemory_note(IdMemory *self, PyObject *args) {
     int hour;
     if (!PyArg_ParseTuple(args, "s#i", &name, &size, &hour)) return NULL;
     if (hour < 0) return PyErr_Format(PyExc_ValueError, "an hour is not negative: %d", hour);
-    int64_t known = id_memory_note(self, hash_of(name, (size_t)size), hour);
+    int64_t known = id_memory_note(self, name, (size_t)size, hour);
     return known == -2 ? NULL : PyLong_FromLongLong(known);
 }
 

@@ -22,13 +22,21 @@ static const int64_t NEVER = 1LL << 62;
 #include "id_names.h"
 #include "event.h"
 #include "wire_records.h"
+#include "fields.h"
 #include "campaigns.h"
 #include "ahead.h"
 #include "entries.h"
 #include "first_events.h"
 #include "panes.h"
+#include "fold.h"
+#include "totals.h"
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, NULL};
+static PyMethodDef functions[] = {
+    {"fold", native_fold, METH_VARARGS, "See pipeline.counted_fold.Fold.add."},
+    {"totals", native_totals, METH_VARARGS, "See pipeline.counted_totals.TotalTexts.totals."},
+    {"kept", native_kept, METH_VARARGS, "See pipeline.counted_kept.kept_rows."},
+    {NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, functions};
 
 PyMODINIT_FUNC PyInit_native(void) {
     static const char *const strings[STRINGS] = {"platform", "account_id", "campaign_id", "currency", "zone"};

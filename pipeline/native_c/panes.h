@@ -72,7 +72,7 @@ static int count_event(Panes *self, const Place *record, const Ahead *ahead, con
     int32_t whole = self->entries.at[number].whole;
     if (is_full(&self->entries.at[number], event->measure) || (whole >= 0 && is_full(&self->entries.at[whole], event->measure))) return 0;
 
-    int64_t known = id_memory_note(self->memory, ahead->id_hash, bounds->hour);
+    int64_t known = id_memory_note_hash(self->memory, ahead->id_hash, bounds->hour);
     if (known == -2 || (known != bounds->hour && id_names_append(bounds->names, ahead->name, ahead->length) < 0)) return -1;
     self->counted++;
     if (known >= 0) {
