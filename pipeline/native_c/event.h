@@ -25,21 +25,36 @@ static const char *skip_space(const char *p, const char *end) {
 
 static int is_printable(unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
-#define EACH(byte) (0x0101010101010101ULL * (byte))
-#define BELOW(word, n) (((word) - EACH(n)) & ~(word) & EACH(0x80)) /* is 0 when no byte is; n up to 128 */
+#ifdef __SSE2__
+#include <emmintrin.h>
+enum { STRIDE = 16 };
+
+/* How many of the first `STRIDE` bytes come before one that is not printable. */
+static inline int printable(const char *p) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    __m128i odd = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)); /* from 0x80 on they are negative */
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+    return __builtin_ctz((unsigned)_mm_movemask_epi8(odd) | 1u << STRIDE);
+}
+#else
+enum { STRIDE = 8 };
+
+static inline int printable(const char *p) {
+    int n = 0;
+    while (n < STRIDE && is_printable((unsigned char)p[n])) n++;
+    return n;
+}
+#endif
 
 /* Up to the first byte that is a quote, a backslash, a control character or no ASCII. */
-static const char *skip_printable(const char *p, const char *end) {
-    for (uint64_t word; end - p >= 8; p += 8) {
-        memcpy(&word, p, 8);
-        if ((word & EACH(0x80)) | BELOW(word, 0x20) | BELOW(word ^ EACH('"'), 1) | BELOW(word ^ EACH('\\'), 1) | BELOW(word ^ EACH(0x7f), 1))
-            break;
-    }
+static inline const char *skip_printable(const char *p, const char *end) {
+    for (int n; end - p >= STRIDE; p += STRIDE)
+        if ((n = printable(p)) < STRIDE) return p + n;
     while (p < end && is_printable((unsigned char)*p)) p++;
     return p;
 }
-#undef EACH
-#undef BELOW
 
 /* Behind the closing quote of a plain string that begins behind its opening quote; NULL when it is not plain. */
 static const char *plain_string(const char *p, const char *end, Text *text) {
@@ -194,9 +209,10 @@ static int is_id(Text text) {
 static int read_event(const char *p, const char *end, Event *event) {
     const uint32_t required = 1u << EVENT_ID | 1u << PLATFORM | 1u << ACCOUNT_ID | 1u << CAMPAIGN_ID | 1u << TYPE |
                               1u << (TEXTS + AT);
-    memset(event, 0, sizeof *event);
     for (int i = 0; i < TEXTS; i++) event->texts[i].size = -1;
-    event->numbers[COUNT] = 1;
+    for (int i = 0; i < NUMBERS; i++) event->numbers[i] = i == COUNT;
+    event->seen = 0;
+    event->has_conversions = 0;
     p = skip_space(p, end);
     if (p >= end || *p != '{') return 0;
     p = skip_space(p + 1, end);

@@ -105,7 +105,7 @@ static int count_object(Panes *self, PyObject *record, const Bounds *bounds) {
     if (value && int_attribute(record, s_timestamp, &place.timestamp_ms) == 0 && int_attribute(record, s_offset, &place.offset) == 0) {
         place.key = text_of_bytes(key);
         place.value = text_of_bytes(value);
-        read_ahead(&self->campaigns, self->memory, &place, &ahead);
+        read_ahead(&place, &ahead);
         found = count_event(self, &place, &ahead, bounds);
     }
     Py_XDECREF(key);
@@ -121,7 +121,10 @@ static int count_wire(Panes *self, const WireRecords *wire, Py_ssize_t *position
     for (Py_ssize_t read = *position, first = read; *position < wire->count; ++*position) {
         /* Not far at first: where every other record is odd, what was read ahead is read again. */
         Py_ssize_t far = *position + (*position - first < AHEAD - 1 ? *position - first : AHEAD - 1);
-        for (; read <= far && read < wire->count; read++) read_ahead(&self->campaigns, self->memory, &wire->at[read], &ahead[read % AHEAD]);
+        for (; read <= far && read < wire->count; read++) {
+            read_ahead(&wire->at[read], &ahead[read % AHEAD]);
+            fetch_tables(&ahead[read % AHEAD], &self->campaigns, &self->entries, self->memory);
+        }
         if ((more = count_event(self, &wire->at[*position], &ahead[*position % AHEAD], bounds)) <= 0) break;
     }
     return more;
@@ -208,7 +211,7 @@ static PyObject *Panes_holds(Panes *self, PyObject *args) {
     Text ad;
     if (!PyArg_ParseTuple(args, "OOL", &object, &ad_id, &minute_ms)) return NULL;
     if (whom(self, object, ad_id, &campaign, &ad) < 0) return NULL;
-    return PyBool_FromLong(campaign && find_entry(&self->entries, campaign, ad, minute_ms, entry_hash(campaign, ad, minute_ms)) >= 0);
+    return PyBool_FromLong(campaign && find_entry(&self->entries, campaign, ad, minute_ms, entry_hash(campaign->hash, ad, minute_ms)) >= 0);
 }
 
 static PyObject *Panes_drain(Panes *self, PyObject *args) {
@@ -227,7 +230,8 @@ static Py_ssize_t Panes_len(Panes *self) { return self->entries.touched_count; }
 
 static PyObject *Panes_new(PyTypeObject *type, PyObject *args, PyObject *options) {
     PyObject *memory, *pane_type, *campaign_type, *zone_reason;
-    if (!PyArg_ParseTuple(args, "O!OO!O", &IdMemoryType, &memory, &pane_type, &PyType_Type, &campaign_type, &zone_reason)) return NULL;
+    if (!PyArg_ParseTuple(args, "O!O!O!O", &IdMemoryType, &memory, &PyType_Type, &pane_type, &PyType_Type, &campaign_type,
+                          &zone_reason)) return NULL;
     Panes *self = (Panes *)type->tp_alloc(type, 0);
     if (!self) return NULL;
     self->memory = (IdMemory *)Py_NewRef(memory);
