@@ -108,8 +108,10 @@ class Changelog:
 
     def write(self, rows: Iterable[tuple[bytes, KeptRow]]) -> list[tuple[bytes, bytes | None]]:
         """Kafka (key, value) records that keep these rows and delete the copies they supersede."""
-        records: list[tuple[bytes, bytes | None]] = []
         others, old, suffix = self._others, self._old, SEPARATOR + self._assignment
+        if not others and not old:
+            return [(key + suffix, encoded(row) if isinstance(row, list) else row) for key, row in rows]
+        records: list[tuple[bytes, bytes | None]] = []
         for key, row in rows:
             records.append((key + suffix, encoded(row) if isinstance(row, list) else row))
             names: Names = others.pop(key, ()) if others else old.take(key) if old else ()

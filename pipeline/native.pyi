@@ -33,6 +33,13 @@ class WireRecords(Sequence[SourceRecord]):
     @overload
     def __getitem__(self, index: slice, /) -> Sequence[SourceRecord]: ...
 
+def write_records(pairs: list[tuple[bytes | None, bytes | None]], start: int, room_bytes: int, /) -> tuple[bytes, int]:
+    """The pairs from `start` on that fit a batch of `room_bytes` of records, the first of them in any case.
+
+    Returns their bytes, uncompressed, in Kafka's message format 2, and the index behind the last. Raises TypeError
+    for anything but pairs of bytes or None.
+    """
+
 class Panes:
     campaigns: dict[bytes | None, Campaign]
     firsts: list[bytes]
@@ -100,3 +107,5 @@ def totals(
 
 def kept(targets: list[Target], /) -> list[tuple[bytes, KeptRow]]:
     """Raises OverflowError for a number beyond 64 bits."""
+
+def worth_judging(records: WireRecords, counted_to: int, /) -> tuple[list[SourceRecord], int]: ...

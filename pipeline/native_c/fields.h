@@ -1,5 +1,12 @@
 /* Fields of Python objects that have __slots__, read where they lie. */
 
+/* A new tuple or list that will never be part of a cycle: the collector of cycles need not look at it again and again.
+ * Of the time of a million new rows it took a fifth. */
+static PyObject *uncollected(PyObject *made) {
+    if (made) PyObject_GC_UnTrack(made);
+    return made;
+}
+
 typedef struct {
     const char *name;
     PyTypeObject *type; /* the offset is that of this type; NULL: not looked up yet */

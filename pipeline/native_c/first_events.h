@@ -89,8 +89,7 @@ static PyObject *campaign_object(Firsts *self, Text key, const Event *event) {
     Py_XDECREF(own[0]);
     Py_XDECREF(own[1]);
     if (failed) Py_CLEAR(object);
-    else if (PyObject_GC_IsTracked(object)) PyObject_GC_UnTrack(object); /* it holds nothing but strings, and there may be millions */
-    return object;
+    return uncollected(object); /* it holds nothing but strings */
 }
 
 /* NULL with an exception. */

@@ -67,7 +67,7 @@ static int find_places(Fold *fold, PyObject *zone, PyObject *minute) {
 
 /* A new row of what the pane in hand has counted. */
 static PyObject *first_row(Fold *fold) {
-    PyObject *row = PyList_New(ROW_GAINED + fold->measures), *zero = PyLong_FromLong(0);
+    PyObject *row = uncollected(PyList_New(ROW_GAINED + fold->measures)), *zero = PyLong_FromLong(0);
     if (!row || !zero) {
         Py_XDECREF(row);
         Py_XDECREF(zero);
@@ -89,7 +89,7 @@ static int set_flags(PyObject *row, long flags) {
 /* A row begins at this place; adds nothing to `found`, since the row begins with what the pane has counted. */
 static int begin_row(Fold *fold, const FoldPlace *place, PyObject *name, int of_campaign) {
     PyObject *row = first_row(fold), *target = NULL, *pushed;
-    int failed = !row || PyDict_SetItem(place->rows, name, row) < 0 || !(target = PyTuple_Pack(3, place->slot, name, row)) ||
+    int failed = !row || PyDict_SetItem(place->rows, name, row) < 0 || !(target = uncollected(PyTuple_Pack(3, place->slot, name, row))) ||
                  note_row(fold->changed, row, target) < 0;
     if (!failed && place->flags)
         failed = set_flags(row, place->flags | CORRECTED) < 0 || note_row(fold->corrected, row, target) < 0;
@@ -128,7 +128,7 @@ static PyObject *find_rows(Fold *fold) {
         const FoldPlace *place = &fold->at[of_campaign][i];
         PyObject *row = PyDict_GetItemWithError(place->rows, name);
         if (row) {
-            PyObject *target = PyTuple_Pack(3, place->slot, name, row);
+            PyObject *target = uncollected(PyTuple_Pack(3, place->slot, name, row));
             failed = !target || PyList_Append(found, target) < 0;
             Py_XDECREF(target);
         } else if (PyErr_Occurred())

@@ -1,6 +1,6 @@
 /* Totals and changelog rows of counted rows to bytes: the loops of pipeline.counted_totals and pipeline.counted_kept. */
 
-enum { MOST_PIECES = MEASURES + 16, WHO_BYTES = 2048 };
+enum { MOST_PIECES = MEASURES + 16 };
 
 static Field slot_texts = {"texts"}, slot_total_tail = {"total_tail"}, slot_kept_tail = {"kept_tail"}, slot_end = {"end_ms"},
              campaign_strings[] = {{"platform"}, {"account_id"}, {"campaign_id"}, {"zone"}, {"currency"}};
@@ -34,36 +34,56 @@ static int put_text(Buffer *buffer, const char *before, PyObject *string) {
     return !text || put_bytes(buffer, before, strlen(before)) < 0 ? -1 : put_bytes(buffer, text, (size_t)size);
 }
 
-static int put_decimal(Buffer *buffer, int64_t number) {
-    char digits[24], *end = digits + sizeof digits, *at = end;
+enum { MOST_DIGITS = 20 };
+
+/* Behind the number, written at `at`, where there is room for MOST_DIGITS. */
+static char *write_decimal(char *at, int64_t number) {
+    char digits[MOST_DIGITS], *end = digits + sizeof digits, *first = end;
     uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    do *--at = (char)('0' + left % 10);
+    do *--first = (char)('0' + left % 10);
     while (left /= 10);
-    if (number < 0) *--at = '-';
-    return put_bytes(buffer, at, (size_t)(end - at));
+    if (number < 0) *at++ = '-';
+    memcpy(at, first, (size_t)(end - first));
+    return at + (end - first);
 }
+
+static char *write_bytes(char *at, const char *from, size_t size) { return (char *)memcpy(at, from, size) + size; }
 
 /* What goes into the places of a text: bytes, or a number where `at` is NULL. */
 typedef struct { const char *at; size_t size; int64_t number; } Piece;
 
 /* `text` with the pieces at its `%b` and `%d`; `%%` is one of them. */
 static int fill_text(Buffer *buffer, PyObject *text, const Piece *pieces, int count) {
-    const char *at = PyBytes_AS_STRING(text), *end = at + PyBytes_GET_SIZE(text), *mark;
+    const char *from = PyBytes_AS_STRING(text), *end = from + PyBytes_GET_SIZE(text), *mark;
+    size_t most = (size_t)PyBytes_GET_SIZE(text);
+    for (int i = 0; i < count; i++) most += pieces[i].at ? pieces[i].size : MOST_DIGITS;
+    char *at = buffer_room(buffer, most), *start = at;
+    if (!at) return -1;
     int next = 0;
-    while ((mark = memchr(at, '%', (size_t)(end - at)))) {
-        if (put_bytes(buffer, at, (size_t)(mark - at)) < 0) return -1;
-        at = mark + 2;
-        if (mark[1] == '%') {
-            if (put_bytes(buffer, "%", 1) < 0) return -1;
-        } else if (next >= count)
-            return PyErr_SetString(PyExc_ValueError, "a text with more places than there are pieces"), -1;
-        else {
-            const Piece *piece = &pieces[next++];
-            if ((piece->at ? put_bytes(buffer, piece->at, piece->size) : put_decimal(buffer, piece->number)) < 0) return -1;
-        }
+    for (; (mark = memchr(from, '%', (size_t)(end - from))); from = mark + 2) {
+        at = write_bytes(at, from, (size_t)(mark - from));
+        if (mark[1] == '%') *at++ = '%';
+        else if (next == count) break;
+        else if (pieces[next].at) at = write_bytes(at, pieces[next].at, pieces[next].size), next++;
+        else at = write_decimal(at, pieces[next++].number);
     }
-    if (next != count) return PyErr_SetString(PyExc_ValueError, "a text with fewer places than there are pieces"), -1;
-    return put_bytes(buffer, at, (size_t)(end - at));
+    if (mark || next != count) return PyErr_SetString(PyExc_ValueError, "a text with other places than there are pieces"), -1;
+    at = write_bytes(at, from, (size_t)(end - from));
+    buffer->size += (size_t)(at - start);
+    return 0;
+}
+
+/* A row, and what it stands under; all borrowed. */
+typedef struct { PyObject *slot, *name, *row; } Target;
+
+static int read_target(PyObject *tuple, Target *target) {
+    if (!PyTuple_CheckExact(tuple) || PyTuple_GET_SIZE(tuple) != 3 || !PyUnicode_Check(PyTuple_GET_ITEM(tuple, 1)) ||
+        !PyList_CheckExact(PyTuple_GET_ITEM(tuple, 2)) || PyList_GET_SIZE(PyTuple_GET_ITEM(tuple, 2)) < ROW_GAINED)
+        return PyErr_SetString(PyExc_TypeError, "a target is (slot, name, row)"), -1;
+    target->slot = PyTuple_GET_ITEM(tuple, 0);
+    target->name = PyTuple_GET_ITEM(tuple, 1);
+    target->row = PyTuple_GET_ITEM(tuple, 2);
+    return 0;
 }
 
 /* Whose total it is: what those of one campaign or ad have in common. */
@@ -155,19 +175,24 @@ static PyObject *one_total(Totals *totals, PyObject *slot, PyObject *row) {
     if (fill_text(&totals->value, text, pieces, count) < 0 || put_bytes(&totals->key, owner->who.at, owner->who.size) < 0 ||
         put_bytes(&totals->key, PyBytes_AS_STRING(tail), (size_t)PyBytes_GET_SIZE(tail)) < 0)
         return NULL;
-    return Py_BuildValue("Oy#y#", totals->topic, totals->key.at, (Py_ssize_t)totals->key.size, totals->value.at,
-                         (Py_ssize_t)totals->value.size);
+    PyObject *key = PyBytes_FromStringAndSize(totals->key.at, (Py_ssize_t)totals->key.size);
+    PyObject *value = PyBytes_FromStringAndSize(totals->value.at, (Py_ssize_t)totals->value.size);
+    PyObject *total = key && value ? uncollected(PyTuple_Pack(3, totals->topic, key, value)) : NULL;
+    Py_XDECREF(key);
+    Py_XDECREF(value);
+    return total;
 }
 
 static PyObject *all_totals(Totals *totals, PyObject *targets) {
-    PyObject *found = PyList_New(0);
+    PyObject *found = PyList_New(PyList_GET_SIZE(targets));
     for (Py_ssize_t i = 0; found && i < PyList_GET_SIZE(targets); i++) {
-        PyObject *slot, *name, *row, *total = NULL;
-        if (PyArg_ParseTuple(PyList_GET_ITEM(targets, i), "OUO!", &slot, &name, &PyList_Type, &row) &&
-            (name == totals->owner.name || find_owner(&totals->owner, name, totals->campaigns) == 0))
-            total = one_total(totals, slot, row);
-        if (!total || PyList_Append(found, total) < 0) Py_CLEAR(found);
-        Py_XDECREF(total);
+        Target target;
+        PyObject *total = NULL;
+        if (read_target(PyList_GET_ITEM(targets, i), &target) == 0 &&
+            (target.name == totals->owner.name || find_owner(&totals->owner, target.name, totals->campaigns) == 0))
+            total = one_total(totals, target.slot, target.row);
+        if (total) PyList_SET_ITEM(found, i, total);
+        else Py_CLEAR(found);
     }
     return found;
 }
@@ -248,16 +273,18 @@ static PyObject *kept_key(Buffer *buffer, PyObject *slot, PyObject *name) {
 }
 
 static PyObject *native_kept(PyObject *module, PyObject *args) {
-    PyObject *targets, *found = PyList_New(0);
+    PyObject *targets;
     Buffer buffer = {0};
-    if (!PyArg_ParseTuple(args, "O!", &PyList_Type, &targets)) Py_CLEAR(found);
+    if (!PyArg_ParseTuple(args, "O!", &PyList_Type, &targets)) return NULL;
+    PyObject *found = PyList_New(PyList_GET_SIZE(targets));
     for (Py_ssize_t i = 0; found && i < PyList_GET_SIZE(targets); i++) {
-        PyObject *slot, *name, *row, *key = NULL, *value = NULL, *pair = NULL;
-        if (PyArg_ParseTuple(PyList_GET_ITEM(targets, i), "OUO!", &slot, &name, &PyList_Type, &row) &&
-            (key = kept_key(&buffer, slot, name)) && (value = kept_row(&buffer, slot, row)))
-            pair = PyTuple_Pack(2, key, value);
-        if (!pair || PyList_Append(found, pair) < 0) Py_CLEAR(found);
-        Py_XDECREF(pair);
+        Target target;
+        PyObject *key = NULL, *value = NULL, *pair = NULL;
+        if (read_target(PyList_GET_ITEM(targets, i), &target) == 0 && (key = kept_key(&buffer, target.slot, target.name)) &&
+            (value = kept_row(&buffer, target.slot, target.row)))
+            pair = uncollected(PyTuple_Pack(2, key, value));
+        if (pair) PyList_SET_ITEM(found, i, pair);
+        else Py_CLEAR(found);
         Py_XDECREF(key);
         Py_XDECREF(value);
     }
