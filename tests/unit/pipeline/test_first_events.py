@@ -83,6 +83,7 @@ def test_it_is_told_in_the_order_of_the_records(in_c: bool) -> None:
         {"campaign_id": "c:1"},
         {"currency": "eur"},
         {"currency": "EURO"},
+        {"currency": "E1R"},
         {"zone": ""},
         {"zone": "Mars/Base"},
         {"zone": "posix/Europe/Berlin"},
@@ -100,7 +101,7 @@ def test_what_is_not_plainly_good_is_left_as_it_was(in_c: bool, bad: dict[str, A
 
 @each_kind
 @pytest.mark.parametrize(
-    "key", [b"meta:a1:c2", b"meta:a1:c", b"meta:a1:c10", b"email:a1:c1", b"meta:a1", b"meta;a1:c1"]
+    "key", [b"meta:a1:c2", b"meta:a1:c", b"meta:a1:c10", b"email:a1:c1", b"meta:a1", b"meta;a1:c1", b"meta:a1;c1"]
 )
 def test_a_key_of_another_campaign_is_left(in_c: bool, key: bytes) -> None:
     ids, panes = counters(24, in_c=in_c)
