@@ -2,7 +2,8 @@
  * pipeline/id_memory.py, which do the same in Python and are used where this could not be built.
  *
  * It counts what is plainly good: a JSON object whose known fields are ASCII strings without escapes, whole numbers and
- * null, of a campaign it knows or comes to know by it. Whatever else a record may be it leaves to Python, untouched; so nothing here refuses.
+ * null, of a campaign it knows or comes to know by it. Whatever else a record may be it leaves to Python, untouched; so
+ * nothing here refuses.
  */
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE /* memmem */
