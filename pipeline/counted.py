@@ -60,7 +60,8 @@ class CountedState:
     ) -> None:
         self._topic, self._partition, self._topic_id = topic, partition, topic_id
         self.generation = generation
-        self.campaigns: dict[bytes | None, Campaign] = {}
+        self._ids, self._panes = counters(dedupe_horizon_h, in_c=in_c)
+        self.campaigns = self._panes.campaigns
         self.windows = CountedWindows(
             topic,
             partition,
@@ -70,7 +71,6 @@ class CountedState:
             in_c=in_c,
         )
         self._in_c = in_c
-        self._ids, self._panes = counters(dedupe_horizon_h, in_c=in_c)
         self.counted_to = -1  # every record up to here is in every row
         self._upto = -1
         self._campaigns_changed: list[bytes] = []
@@ -122,6 +122,9 @@ class CountedState:
             position = panes.count(
                 records, position, self._next_crossing_ms(), self._from_ms, self.windows.guard_to, ids
             )
+            if panes.firsts:
+                self._came_to_know(panes.firsts)
+                panes.firsts.clear()
             if position < end:
                 self._look_at(records[position])
                 position += 1
@@ -170,8 +173,12 @@ class CountedState:
             self._panes.add(campaign, event.ad_id, minute_ms, record.offset, received_ms, measures_of(event))
 
     def _learn(self, name: bytes, campaign: Campaign) -> None:
-        self.campaigns[name] = campaign
         self._panes.learn(name, campaign)
+
+    def _came_to_know(self, names: list[bytes]) -> None:
+        """Campaigns whose first event was counted."""
+        self._tally("unknown_campaign", "", len(names))
+        self._campaigns_changed += names
 
     def _look_closer(self) -> None:
         """At events of days that may have been given up."""
@@ -186,8 +193,7 @@ class CountedState:
             events.check_first(event, record.key or b"", record.value or b"", record.timestamp)
             campaign = Campaign((record.key or b"").decode(), zone=event.zone or "UTC", currency=event.currency or "")
             self._learn(record.key or b"", campaign)
-            self._tally("unknown_campaign", "")
-            self._campaigns_changed.append(record.key or b"")
+            self._came_to_know([record.key or b""])
             return campaign
         if not campaign.is_of(event.platform, event.account_id, event.campaign_id):
             raise BadRecord(BadRecordCode.WRONG_KEY, "campaign_id", f"the record is filed under {campaign.key}")

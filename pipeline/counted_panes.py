@@ -40,9 +40,13 @@ Drained = tuple[Pane, int, int, list[int]]
 class PaneStore(Protocol):
     """The panes of one partition. `counted`, `repeated`: records since the caller last set them to 0.
 
+    `campaigns`: those that are known, by the key of their records. `firsts`: keys of those that `count` itself came to
+    know, as it may by a first event that is plainly good; whoever takes note of them clears it.
     `oldest_ms`: the earliest minute that holds something not drained, NEVER if there is none.
     """
 
+    campaigns: dict[bytes | None, Campaign]
+    firsts: list[bytes]
     counted: int
     repeated: int
     oldest_ms: int
@@ -65,8 +69,8 @@ class PaneStore(Protocol):
     ) -> int:
         """Count records from `position` on as long as everything about them is known; returns where that ended.
 
-        The record there is a tick, reaches `until_ms`, is not behind `after_offset`, is of a campaign that was not
-        learnt, happened before `from_ms`, or is not plainly good. Nothing of it was counted: the caller looks at it.
+        The record there is a tick, reaches `until_ms`, is not behind `after_offset`, is of a campaign that is unknown,
+        happened before `from_ms`, or is not plainly good. Nothing of it was counted: the caller looks at it.
         """
 
     def add(
@@ -102,7 +106,8 @@ class Panes:
 
     def __init__(self, memory: IdMemory) -> None:
         self._memory = memory
-        self._campaigns: dict[bytes | None, Campaign] = {}
+        self.campaigns: dict[bytes | None, Campaign] = {}
+        self.firsts: list[bytes] = []  # none: they are left to the caller
         self._minutes: dict[int, dict[tuple[Campaign, str | None], Entry]] = {}
         self._touched: list[Entry] = []
         self.counted = self.repeated = 0
@@ -112,7 +117,7 @@ class Panes:
         return len(self._touched)
 
     def learn(self, name: bytes, campaign: Campaign) -> None:
-        self._campaigns[name] = campaign
+        self.campaigns[name] = campaign
 
     def count(  # noqa: PLR0912 - in one piece, because a call for every record is a tenth of its cost
         self,
@@ -123,7 +128,7 @@ class Panes:
         after_offset: int,
         ids: EventIds,
     ) -> int:
-        campaign_of, seen, hour, names = self._campaigns.get, self._memory.seen, ids.hour, ids.names
+        campaign_of, seen, hour, names = self.campaigns.get, self._memory.seen, ids.hour, ids.names
         names_of_hour, first = self._memory.names_of(hour), position
         minute_ms, minute = -1, None
         for record in _from(records, position):

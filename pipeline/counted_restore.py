@@ -85,8 +85,7 @@ def _slot(slots: Slots, place: str, end_ms: int, as_of_ms: int) -> Slot:
 class RowsInC:
     """Rows that C takes from where it has read them. What is not plainly a row of a window comes back, as `other`.
 
-    `learn`: takes a campaign, which is in `campaigns` already.
-    `load_other`: takes all other rows but event ids.
+    `campaigns`: those that `learn` was told of. `load_other`: takes all other rows but event ids.
     """
 
     campaign_type = Campaign

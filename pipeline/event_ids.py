@@ -10,7 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from msgspec import Raw
+
 from pipeline.id_memory import IdMemory
+from pipeline.id_names import IdNames
 
 HOUR_MS = 3_600_000
 CHUNK_IDS = 500  # a chunk is one record of the changelog, and is written again while it grows: it must stay small
@@ -25,14 +28,24 @@ class Memory(Protocol):
     def forget_before(self, hour: int, /) -> None: ...
 
 
+class Names(Protocol):
+    """What `IdNames` does."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> str: ...
+    def append(self, name: str, /) -> None: ...
+    def packed(self, start: int, stop: int, /) -> bytes: ...
+    def drop(self, count: int, /) -> None: ...
+
+
 class EventIds:
     """`memory`, `hour` and `names` are open to the loop that runs for every record: see `add` for what it must do."""
 
-    def __init__(self, horizon_h: int, memory: Memory | None = None) -> None:
+    def __init__(self, horizon_h: int, memory: Memory | None = None, names: Names | None = None) -> None:
         self._horizon_h = horizon_h
         self.memory: Memory = IdMemory() if memory is None else memory
         self.hour = 0
-        self.names: list[str] = []  # of the open chunk, and what came behind it
+        self.names: Names = IdNames() if names is None else names  # of the open chunk, and what came behind it
         self._noted: Counter[int] = Counter()  # hour -> names in its chunks
         self._kept = 0  # so many of `names` are in the changelog
         self._chunks: dict[int, list[bytes]] = {}  # hour -> keys of its chunks in the changelog
@@ -66,28 +79,27 @@ class EventIds:
         """No chunk is open: the next one gets its own name."""
         self._noted[self.hour] += len(self.names)
         self.hour, self._kept = hour, 0
-        self.names.clear()
+        self.names.drop(len(self.names))
 
     def _cut(self) -> list[tuple[bytes, list[Any]]]:
         """The chunks of this hour that the changelog lacks; the last may grow and be written again."""
         names, chunks = self.names, []
         start = 0
         while max(start, self._kept) < len(names):
-            ids = names[start : start + CHUNK_IDS]
             # Named by what it begins with: the same prefix of the partition makes the same chunks.
-            key = PREFIX + f"{self.hour}|{self._noted[self.hour] + start}|{ids[0]}".encode()
+            key = PREFIX + f"{self.hour}|{self._noted[self.hour] + start}|{names[start]}".encode()
             if self._kept <= start:
                 self._chunks.setdefault(self.hour, []).append(key)
-            chunks.append((key, [0, self.hour, ids]))
+            chunks.append((key, [0, self.hour, Raw(names.packed(start, min(start + CHUNK_IDS, len(names))))]))
             start += CHUNK_IDS
         full = len(names) // CHUNK_IDS * CHUNK_IDS
         self._noted[self.hour] += full
-        del names[:full]
+        names.drop(full)
         self._kept = len(names)
         return chunks
 
     def take(self, order: int) -> Iterator[tuple[bytes, list[Any]]]:
-        """Chunks to write since the last call, each with `order` as its first element."""
+        """Chunks to write since the last call: `order`, the hour, and the names as MessagePack has them."""
         full, self._full = self._full, []
         for key, row in [*full, *self._cut()]:
             row[0] = order

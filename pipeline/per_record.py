@@ -1,7 +1,9 @@
 """What is touched for every record: in C where that could be built, else in Python. Tests hold the two together."""
 
 from pipeline.counted_panes import Pane, Panes, PaneStore
+from pipeline.counted_rows import Campaign
 from pipeline.event_ids import EventIds
+from pipeline.event_refusal import zone_reason
 from pipeline.id_memory import IdMemory
 
 try:
@@ -21,4 +23,5 @@ def counters(horizon_h: int, *, in_c: bool) -> tuple[EventIds, PaneStore]:
     if not BUILT:
         raise ValueError("pipeline.native was not built: that takes a C compiler at the installation")
     memory_in_c = native.IdMemory()
-    return EventIds(horizon_h, memory_in_c), native.Panes(memory_in_c, Pane)
+    ids = EventIds(horizon_h, memory_in_c, native.IdNames())
+    return ids, native.Panes(memory_in_c, Pane, Campaign, zone_reason)

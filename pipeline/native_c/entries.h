@@ -25,8 +25,8 @@ typedef struct {
     uint32_t drains;
 } Entries;
 
-static uint64_t entry_hash(const Campaign *campaign, Text ad, int64_t minute_ms) {
-    uint64_t hash = campaign->hash.a ^ (uint64_t)(minute_ms / MINUTE_MS) * 0x9e3779b97f4a7c15ULL;
+static uint64_t entry_hash(Hash campaign, Text ad, int64_t minute_ms) {
+    uint64_t hash = campaign.a ^ (uint64_t)(minute_ms / MINUTE_MS) * 0x9e3779b97f4a7c15ULL;
     for (int32_t i = 0; i < ad.size; i++) hash = (hash ^ (unsigned char)ad.at[i]) * 0x100000001b3ULL;
     return hash ^ hash >> 29;
 }
@@ -78,10 +78,24 @@ static int make_room(Entries *self, int32_t more) {
     return 0;
 }
 
+static Field pane_fields[] = {{"campaign"}, {"ad_id"}, {"minute_ms"}, {"targets"}, {"was_folded"}};
+
+/* As `Pane(campaign, ad_id, minute_ms)` makes it. */
+static PyObject *new_pane(const Entries *self, PyObject *campaign, PyObject *ad_id, int64_t minute_ms) {
+    PyTypeObject *type = (PyTypeObject *)self->pane_type;
+    PyObject *pane = type->tp_alloc(type, 0), *minute = PyLong_FromLongLong(minute_ms);
+    PyObject *values[] = {campaign, ad_id, minute, Py_None, Py_False};
+    int failed = !pane || !minute;
+    for (size_t i = 0; i < sizeof values / sizeof *values && !failed; i++) failed = set_field(&pane_fields[i], pane, values[i]) < 0;
+    Py_XDECREF(minute);
+    if (failed) Py_CLEAR(pane);
+    return pane;
+}
+
 static int32_t new_entry(Entries *self, Campaign *campaign, Text ad, int64_t minute_ms, uint64_t hash) {
     PyObject *ad_id = ad.size < 0 ? Py_NewRef(Py_None) : PyUnicode_FromStringAndSize(ad.at, ad.size);
     if (!ad_id) return -2;
-    PyObject *pane = PyObject_CallFunction(self->pane_type, "OOL", campaign->object, ad_id, (long long)minute_ms);
+    PyObject *pane = new_pane(self, campaign->object, ad_id, minute_ms);
     Entry entry = {.pane = pane, .campaign = campaign, .ad = ad, .hash = hash, .minute_ms = minute_ms, .offset = -1, .whole = -1};
     if (pane && ad.size >= 0 && text_of(ad_id, &entry.ad) < 0) Py_CLEAR(pane); /* the Pane keeps the string alive */
     Py_DECREF(ad_id);
@@ -97,7 +111,7 @@ static int32_t new_entry(Entries *self, Campaign *campaign, Text ad, int64_t min
 
 /* The number of the entry, made if need be; -2 with an exception. */
 static int32_t entry_of(Entries *self, Campaign *campaign, Text ad, int64_t minute_ms) {
-    uint64_t hash = entry_hash(campaign, ad, minute_ms);
+    uint64_t hash = entry_hash(campaign->hash, ad, minute_ms);
     int32_t number = find_entry(self, campaign, ad, minute_ms, hash);
     if (number >= 0) return number;
     if (make_room(self, 2) < 0) return -2;

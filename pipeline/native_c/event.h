@@ -18,24 +18,49 @@ static const struct { const char *name; int measure; } TYPES[] = {
     {"video_view", 6}, {"sent", 7}, {"delivered", 8}, {"opened", 9}, {"clicked", 10}, {"bounced", 11},
     {"complained", 12}, {"unsubscribed", 13}, {"failed", 14}};
 
-/* Fields in the order of TEXTS, then NUMBERS. */
-static const char *const FIELDS[] = {"event_id", "platform", "account_id", "campaign_id", "type", "ad_id", "currency",
-                                     "zone", "at", "count", "spend_micros", "revenue_micros", "conversions_micros"};
-static const unsigned char FIELD_SIZES[] = {8, 8, 10, 11, 4, 5, 8, 4, 2, 5, 12, 14, 18};
-
 static const char *skip_space(const char *p, const char *end) {
     while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) p++;
+    return p;
+}
+
+static int is_printable(unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+enum { STRIDE = 16 };
+
+/* How many of the first `STRIDE` bytes come before one that is not printable. */
+static inline int printable(const char *p) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    __m128i odd = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)); /* from 0x80 on they are negative */
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+    return __builtin_ctz((unsigned)_mm_movemask_epi8(odd) | 1u << STRIDE);
+}
+#else
+enum { STRIDE = 8 };
+
+static inline int printable(const char *p) {
+    int n = 0;
+    while (n < STRIDE && is_printable((unsigned char)p[n])) n++;
+    return n;
+}
+#endif
+
+/* Up to the first byte that is a quote, a backslash, a control character or no ASCII. */
+static inline const char *skip_printable(const char *p, const char *end) {
+    for (int n; end - p >= STRIDE; p += STRIDE)
+        if ((n = printable(p)) < STRIDE) return p + n;
+    while (p < end && is_printable((unsigned char)*p)) p++;
     return p;
 }
 
 /* Behind the closing quote of a plain string that begins behind its opening quote; NULL when it is not plain. */
 static const char *plain_string(const char *p, const char *end, Text *text) {
     const char *start = p;
-    while (p < end && *p != '"') {
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f || *p == '\\') return NULL;
-        p++;
-    }
-    if (p >= end || p - start > INT32_MAX) return NULL;
+    p = skip_printable(p, end);
+    if (p >= end || *p != '"' || p - start > INT32_MAX) return NULL;
     text->at = start;
     text->size = (int32_t)(p - start);
     return p + 1;
@@ -73,7 +98,7 @@ static int continued(const unsigned char *p, const char *end) {
 
 /* Behind the closing quote of a string nobody will read; NULL when it is not certainly well formed. */
 static const char *skip_string(const char *p, const char *end) {
-    for (; p < end; p++) {
+    for (; (p = skip_printable(p, end)) < end; p++) {
         unsigned char c = (unsigned char)*p;
         if (c == '"') return p + 1;
         if (c < 0x20) return NULL;
@@ -140,11 +165,25 @@ static const char *skip_value(const char *p, const char *end, int depth) {
     }
 }
 
+#define IS(name, field)                                                                                                \
+    if (memcmp(key.at, name, sizeof name - 1) == 0) return field
+/* The texts as they are, the numbers behind them; -1 for what we do not know. */
 static int field_of(Text key) {
-    for (int field = 0; field < TEXTS + NUMBERS; field++)
-        if (key.size == FIELD_SIZES[field] && memcmp(key.at, FIELDS[field], (size_t)key.size) == 0) return field;
+    switch (key.size) {
+    case 2: IS("at", TEXTS + AT); break;
+    case 4: IS("type", TYPE); IS("zone", ZONE); break;
+    case 5: IS("ad_id", AD_ID); IS("count", TEXTS + COUNT); break;
+    case 8: IS("event_id", EVENT_ID); IS("platform", PLATFORM); IS("currency", CURRENCY); break;
+    case 10: IS("account_id", ACCOUNT_ID); break;
+    case 11: IS("campaign_id", CAMPAIGN_ID); break;
+    case 12: IS("spend_micros", TEXTS + SPEND_MICROS); break;
+    case 14: IS("revenue_micros", TEXTS + REVENUE_MICROS); break;
+    case 18: IS("conversions_micros", TEXTS + CONVERSIONS_MICROS); break;
+    default: break;
+    }
     return -1;
 }
+#undef IS
 
 static const char *read_field(const char *p, const char *end, int field, Event *event) {
     if (event->seen & 1u << field) return NULL; /* twice: which one holds is not for us to say */
@@ -170,9 +209,10 @@ static int is_id(Text text) {
 static int read_event(const char *p, const char *end, Event *event) {
     const uint32_t required = 1u << EVENT_ID | 1u << PLATFORM | 1u << ACCOUNT_ID | 1u << CAMPAIGN_ID | 1u << TYPE |
                               1u << (TEXTS + AT);
-    memset(event, 0, sizeof *event);
     for (int i = 0; i < TEXTS; i++) event->texts[i].size = -1;
-    event->numbers[COUNT] = 1;
+    for (int i = 0; i < NUMBERS; i++) event->numbers[i] = i == COUNT;
+    event->seen = 0;
+    event->has_conversions = 0;
     p = skip_space(p, end);
     if (p >= end || *p != '{') return 0;
     p = skip_space(p + 1, end);

@@ -1,57 +1,54 @@
 /* -- IdMemory: 128 bits of an id and the hour it was last seen, in a table of open addresses ---------------------- */
 
 typedef struct {
+    Hash hash;
+    int32_t hour; /* -1: empty */
+} __attribute__((packed)) Seen; /* together, for each is looked up once and far from the one before */
+
+typedef struct {
     PyObject_HEAD
-    Hash *hashes;
-    int32_t *hours; /* -1: empty */
+    Seen *at;
     size_t slots, used;
 } IdMemory;
 
 static int id_memory_resize(IdMemory *self, size_t slots, int32_t from_hour) {
-    Hash *hashes = PyMem_RawMalloc(slots * sizeof(Hash));
-    int32_t *hours = PyMem_RawMalloc(slots * sizeof(int32_t));
-    if (!hashes || !hours) {
-        PyMem_RawFree(hashes);
-        PyMem_RawFree(hours);
-        PyErr_NoMemory();
-        return -1;
-    }
-    memset(hours, 0xff, slots * sizeof(int32_t));
+    Seen *at = PyMem_RawMalloc(slots * sizeof *at);
+    if (!at) return PyErr_NoMemory(), -1;
+    for (size_t slot = 0; slot < slots; slot++) at[slot].hour = -1;
     size_t used = 0;
     for (size_t old = 0; old < self->slots; old++) {
-        if (self->hours[old] < from_hour) continue; /* empty is -1, and hours start at 0 */
-        size_t slot = self->hashes[old].a & (slots - 1);
-        while (hours[slot] >= 0) slot = (slot + 1) & (slots - 1);
-        hashes[slot] = self->hashes[old];
-        hours[slot] = self->hours[old];
+        if (self->at[old].hour < from_hour) continue; /* empty is -1, and hours start at 0 */
+        size_t slot = self->at[old].hash.a & (slots - 1);
+        while (at[slot].hour >= 0) slot = (slot + 1) & (slots - 1);
+        at[slot] = self->at[old];
         used++;
     }
-    PyMem_RawFree(self->hashes);
-    PyMem_RawFree(self->hours);
-    self->hashes = hashes;
-    self->hours = hours;
+    PyMem_RawFree(self->at);
+    self->at = at;
     self->slots = slots;
     self->used = used;
     return 0;
 }
 
 /* The hour known before, -1 for none, -2 with an exception. */
-static int64_t id_memory_note(IdMemory *self, const char *name, size_t size, int32_t hour) {
+static int64_t id_memory_note_hash(IdMemory *self, Hash hash, int32_t hour) {
     if ((self->used + 1) * 4 > self->slots * 3 && id_memory_resize(self, self->slots * 2, 0) < 0) return -2;
-    Hash hash = hash_of(name, size);
     size_t mask = self->slots - 1, slot = hash.a & mask;
-    while (self->hours[slot] >= 0) {
-        if (self->hashes[slot].a == hash.a && self->hashes[slot].b == hash.b) {
-            int32_t known = self->hours[slot];
-            if (known < hour) self->hours[slot] = hour;
+    Seen *seen;
+    for (; (seen = &self->at[slot])->hour >= 0; slot = (slot + 1) & mask)
+        if (seen->hash.a == hash.a && seen->hash.b == hash.b) {
+            int32_t known = seen->hour;
+            if (known < hour) seen->hour = hour;
             return known;
         }
-        slot = (slot + 1) & mask;
-    }
-    self->hashes[slot] = hash;
-    self->hours[slot] = hour;
+    seen->hash = hash;
+    seen->hour = hour;
     self->used++;
     return -1;
+}
+
+static int64_t id_memory_note(IdMemory *self, const char *name, size_t size, int32_t hour) {
+    return id_memory_note_hash(self, hash_of(name, size), hour);
 }
 
 static PyObject *IdMemory_new(PyTypeObject *type, PyObject *args, PyObject *options) {
@@ -65,8 +62,7 @@ static PyObject *IdMemory_new(PyTypeObject *type, PyObject *args, PyObject *opti
 }
 
 static void IdMemory_dealloc(IdMemory *self) {
-    PyMem_RawFree(self->hashes);
-    PyMem_RawFree(self->hours);
+    PyMem_RawFree(self->at);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -87,7 +83,7 @@ static PyObject *IdMemory_forget_before(IdMemory *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "i", &hour)) return NULL;
     if (hour < 0) hour = 0;
     size_t left = 0, slots = 64;
-    for (size_t slot = 0; slot < self->slots; slot++) left += self->hours[slot] >= hour;
+    for (size_t slot = 0; slot < self->slots; slot++) left += self->at[slot].hour >= hour;
     while ((left + 1) * 2 > slots) slots *= 2;
     if (left < self->used && id_memory_resize(self, slots, hour) < 0) return NULL;
     Py_RETURN_NONE;

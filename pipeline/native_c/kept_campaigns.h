@@ -53,8 +53,7 @@ static int learn_kept(Restoring *self, Text whole, Text value) {
     texts[ACCOUNT_OF] = (Text){account + 1, (int32_t)(id - account - 1)};
     texts[ID_OF] = (Text){id + 1, (int32_t)(stop - id - 1)};
     PyObject *campaign = kept_campaign(self, key, texts), *name = PyBytes_FromStringAndSize(key.at, key.size), *told = NULL;
-    if (campaign && name && PyDict_SetItem(self->campaigns, name, campaign) == 0)
-        told = PyObject_CallFunctionObjArgs(self->learn, name, campaign, NULL);
+    if (campaign && name) told = PyObject_CallFunctionObjArgs(self->learn, name, campaign, NULL);
     Py_XDECREF(campaign);
     Py_XDECREF(name);
     Py_XDECREF(told);

@@ -1,5 +1,7 @@
 /* A chunk of event ids of the changelog into the memory of them: see pipeline.event_ids.EventIds.load. */
 
+enum { IDS_AHEAD = 32 };
+
 /* [order, hour, [id ...]], with ids of ASCII; 0 when it is anything else. */
 static int read_chunk(const char *p, const char *end, int64_t *hour, const char **ids, int64_t *count) {
     int64_t fields, order;
@@ -23,12 +25,21 @@ static PyObject *note_ids(PyObject *module, PyObject *args) {
     if (!PyArg_ParseTuple(args, "O!S", &IdMemoryType, &memory, &value)) return NULL;
     const char *end = PyBytes_AS_STRING(value) + PyBytes_GET_SIZE(value);
     if (!read_chunk(PyBytes_AS_STRING(value), end, &hour, &ids, &count)) Py_RETURN_NONE;
-    for (int64_t i = 0; i < count; i++) {
-        Text id = {ids, 0};
-        ids = msgpack_string(ids, end, &id);
-        int64_t known = id_memory_note((IdMemory *)memory, id.at, (size_t)id.size, (int32_t)hour);
-        if (known == -2) return NULL;
-        news += known < hour;
+    IdMemory *self = (IdMemory *)memory;
+    for (int64_t done = 0; done < count; done += IDS_AHEAD) {
+        int ahead = count - done < IDS_AHEAD ? (int)(count - done) : IDS_AHEAD;
+        Hash hashes[IDS_AHEAD];
+        for (int i = 0; i < ahead; i++) { /* the place of each comes out of the memory while the next are read */
+            Text id = {ids, 0};
+            ids = msgpack_string(ids, end, &id);
+            hashes[i] = hash_of(id.at, (size_t)id.size);
+            __builtin_prefetch(&self->at[hashes[i].a & (self->slots - 1)], 1);
+        }
+        for (int i = 0; i < ahead; i++) {
+            int64_t known = id_memory_note_hash(self, hashes[i], (int32_t)hour);
+            if (known == -2) return NULL;
+            news += known < hour;
+        }
     }
     return Py_BuildValue("LL", (long long)hour, (long long)news);
 }

@@ -2,7 +2,8 @@
  * pipeline/id_memory.py, which do the same in Python and are used where this could not be built.
  *
  * It counts what is plainly good: a JSON object whose known fields are ASCII strings without escapes, whole numbers and
- * null, of a campaign it knows. Whatever else a record may be it leaves to Python, untouched; so nothing here refuses.
+ * null, of a campaign it knows or comes to know by it. Whatever else a record may be it leaves to Python, untouched; so
+ * nothing here refuses.
  */
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE /* memmem */
@@ -20,13 +21,16 @@ static const int64_t NEVER = 1LL << 62;
 
 #include "hash.h"
 #include "id_memory.h"
+#include "id_names.h"
 #include "event.h"
 #include "wire_records.h"
 #include "record_batch.h"
+#include "fields.h"
 #include "campaigns.h"
 #include "entries.h"
+#include "ahead.h"
+#include "first_events.h"
 #include "panes.h"
-#include "fields.h"
 #include "fold.h"
 #include "totals.h"
 #include "judged.h"
@@ -56,11 +60,12 @@ PyMODINIT_FUNC PyInit_native(void) {
     s_names = PyUnicode_InternFromString("names");
     intern_names_of_restore();
     for (int i = 0; i < STRINGS; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
-    PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
+    PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&IdNamesType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
                              PyType_Ready(&WireRecordsType) < 0 || PyType_Ready(&DrainType) < 0 || PyType_Ready(&CopiesType) < 0
                          ? NULL : PyModule_Create(&module);
     if (!made) return NULL;
     if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||
+        PyModule_AddObjectRef(made, "IdNames", (PyObject *)&IdNamesType) < 0 ||
         PyModule_AddObjectRef(made, "Panes", (PyObject *)&PanesType) < 0 ||
         PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0 ||
         PyModule_AddObjectRef(made, "Copies", (PyObject *)&CopiesType) < 0 ||

@@ -5,6 +5,7 @@ typedef struct {
     IdMemory *memory;
     Campaigns campaigns;
     Entries entries;
+    Firsts firsts;
     long long counted, repeated;
 } Panes;
 
@@ -13,7 +14,7 @@ static PyObject *s_offset, *s_timestamp, *s_value, *s_hour, *s_names;
 static PyObject *Panes_learn(Panes *self, PyObject *args) {
     PyObject *name, *object;
     if (!PyArg_ParseTuple(args, "SO", &name, &object)) return NULL;
-    if (learn_campaign(&self->campaigns, name, object) < 0) return NULL;
+    if (PyDict_SetItem(self->firsts.known, name, object) < 0 || learn_campaign(&self->campaigns, name, object) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -33,8 +34,6 @@ static void add_event(Entry *entry, const Event *event) {
     entry->measures[REVENUE] += numbers[REVENUE_MICROS];
 }
 
-static int same(Text a, Text b) { return a.size == b.size && memcmp(a.at, b.at, (size_t)a.size) == 0; }
-
 /* Whether the event is one of this campaign; an event that names no currency or zone is. */
 static int is_of(const Event *event, const Campaign *campaign) {
     const Text *texts = event->texts;
@@ -52,50 +51,39 @@ static int int_attribute(PyObject *record, PyObject *name, int64_t *number) {
     return *number == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-typedef struct { int64_t until_ms, from_ms, after_offset; int32_t hour; PyObject *names; } Bounds;
+typedef struct { int64_t until_ms, from_ms, after_offset; int32_t hour; IdNames *names; } Bounds;
 
 /* 1: counted; 0: Python has to look at it, nothing was changed; -1: an exception. */
-static int count_event(Panes *self, const Place *record, const Bounds *bounds) {
-    int64_t timestamp_ms = record->timestamp_ms, offset = record->offset;
-    Text value = record->value;
-    Event event;
-    if (record->key.size < 0 || value.size < 0 || value.size > MAX_EVENT_BYTES) return 0;
-    if (timestamp_ms >= bounds->until_ms || offset <= bounds->after_offset) return 0;
-    Campaign *campaign = find_campaign(&self->campaigns, record->key.at, (size_t)record->key.size);
-    if (!campaign || !read_event(value.at, value.at + value.size, &event) || !is_of(&event, campaign)) return 0;
-    int64_t at_ms = event.numbers[AT];
-    Text id = event.texts[EVENT_ID];
-    if (at_ms < bounds->from_ms || at_ms > timestamp_ms + MAX_AHEAD_MS || campaign->key_text.size + 1 + id.size > MAX_NAME)
+static int count_event(Panes *self, const Place *record, const Ahead *ahead, const Bounds *bounds) {
+    int64_t timestamp_ms = record->timestamp_ms, offset = record->offset, at_ms = ahead->event.numbers[AT];
+    const Event *event = &ahead->event;
+    if (!ahead->is_plain || timestamp_ms >= bounds->until_ms || offset <= bounds->after_offset) return 0;
+    if (at_ms < bounds->from_ms || at_ms > timestamp_ms + MAX_AHEAD_MS) return 0;
+    Campaign *campaign = campaign_at(&self->campaigns, ahead->key_hash);
+    if (!campaign) {
+        int good = is_good_first(&self->firsts, record->key, event);
+        if (good <= 0) return good;
+        campaign = first_campaign(&self->firsts, &self->campaigns, record->key, ahead->key_hash, event);
+        if (!campaign) return -1;
+    } else if (!is_of(event, campaign))
         return 0;
-    int32_t number = entry_of(&self->entries, campaign, event.texts[AD_ID], at_ms - at_ms % MINUTE_MS);
+    int32_t number = entry_of(&self->entries, campaign, event->texts[AD_ID], at_ms - at_ms % MINUTE_MS);
     if (number < 0) return -1;
     int32_t whole = self->entries.at[number].whole;
-    if (is_full(&self->entries.at[number], event.measure) || (whole >= 0 && is_full(&self->entries.at[whole], event.measure))) return 0;
+    if (is_full(&self->entries.at[number], event->measure) || (whole >= 0 && is_full(&self->entries.at[whole], event->measure))) return 0;
 
-    char name[MAX_NAME];
-    size_t length = (size_t)campaign->key_text.size;
-    memcpy(name, campaign->key_text.at, length);
-    name[length++] = '|';
-    memcpy(name + length, id.at, (size_t)id.size);
-    length += (size_t)id.size;
-    int64_t known = id_memory_note(self->memory, name, length, bounds->hour);
-    if (known == -2) return -1;
-    if (known != bounds->hour) {
-        PyObject *text = PyUnicode_FromStringAndSize(name, (Py_ssize_t)length);
-        int failed = !text || PyList_Append(bounds->names, text) < 0;
-        Py_XDECREF(text);
-        if (failed) return -1;
-    }
+    int64_t known = id_memory_note_hash(self->memory, ahead->id_hash, bounds->hour);
+    if (known == -2 || (known != bounds->hour && id_names_append(bounds->names, ahead->name, ahead->length) < 0)) return -1;
     self->counted++;
     if (known >= 0) {
         self->repeated++;
         return 1;
     }
     touch(&self->entries, number, offset, timestamp_ms);
-    add_event(&self->entries.at[number], &event);
+    add_event(&self->entries.at[number], event);
     if (whole >= 0) {
         touch(&self->entries, whole, offset, timestamp_ms);
-        add_event(&self->entries.at[whole], &event);
+        add_event(&self->entries.at[whole], event);
     }
     return 1;
 }
@@ -112,25 +100,40 @@ static Text text_of_bytes(PyObject *bytes) {
 static int count_object(Panes *self, PyObject *record, const Bounds *bounds) {
     PyObject *key = PyObject_GetAttr(record, s_key), *value = key ? PyObject_GetAttr(record, s_value) : NULL;
     Place place;
+    Ahead ahead;
     int found = -1;
     if (value && int_attribute(record, s_timestamp, &place.timestamp_ms) == 0 && int_attribute(record, s_offset, &place.offset) == 0) {
         place.key = text_of_bytes(key);
         place.value = text_of_bytes(value);
-        found = count_event(self, &place, bounds);
+        read_ahead(&place, &ahead);
+        found = count_event(self, &place, &ahead, bounds);
     }
     Py_XDECREF(key);
     Py_XDECREF(value);
     return found;
 }
 
+enum { AHEAD = 4 };
+
+static int count_wire(Panes *self, const WireRecords *wire, Py_ssize_t *position, const Bounds *bounds) {
+    Ahead ahead[AHEAD];
+    int more = 1;
+    for (Py_ssize_t read = *position, first = read; *position < wire->count; ++*position) {
+        /* Not far at first: where every other record is odd, what was read ahead is read again. */
+        Py_ssize_t far = *position + (*position - first < AHEAD - 1 ? *position - first : AHEAD - 1);
+        for (; read <= far && read < wire->count; read++) {
+            read_ahead(&wire->at[read], &ahead[read % AHEAD]);
+            fetch_tables(&ahead[read % AHEAD], &self->campaigns, &self->entries, self->memory);
+        }
+        if ((more = count_event(self, &wire->at[*position], &ahead[*position % AHEAD], bounds)) <= 0) break;
+    }
+    return more;
+}
+
 /* Counts from `*position` on and moves it; -1 with an exception. */
 static int count_all(Panes *self, PyObject *records, Py_ssize_t *position, const Bounds *bounds) {
     int more = 1;
-    if (Py_IS_TYPE(records, &WireRecordsType)) {
-        const WireRecords *wire = (const WireRecords *)records;
-        while (*position < wire->count && (more = count_event(self, &wire->at[*position], bounds)) > 0) ++*position;
-        return more;
-    }
+    if (Py_IS_TYPE(records, &WireRecordsType)) return count_wire(self, (const WireRecords *)records, position, bounds);
     PyObject *list = PySequence_Fast(records, "records are a sequence");
     if (!list) return -1;
     while (*position < PySequence_Fast_GET_SIZE(list) &&
@@ -147,10 +150,10 @@ static PyObject *Panes_count(Panes *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "OnLLLO", &records, &position, &until_ms, &from_ms, &after_offset, &ids)) return NULL;
     PyObject *hour = PyObject_GetAttr(ids, s_hour), *names = hour ? PyObject_GetAttr(ids, s_names) : NULL, *found = NULL;
     if (!names) goto end;
-    Bounds bounds = {until_ms, from_ms, after_offset, (int32_t)PyLong_AsLong(hour), names};
+    Bounds bounds = {until_ms, from_ms, after_offset, (int32_t)PyLong_AsLong(hour), (IdNames *)names};
     if (PyErr_Occurred()) goto end;
-    if (!PyList_Check(names)) {
-        PyErr_SetString(PyExc_TypeError, "names are a list");
+    if (!Py_IS_TYPE(names, &IdNamesType)) {
+        PyErr_SetString(PyExc_TypeError, "names are IdNames");
         goto end;
     }
     if (count_all(self, records, &position, &bounds) >= 0) found = PyLong_FromSsize_t(position);
@@ -208,7 +211,7 @@ static PyObject *Panes_holds(Panes *self, PyObject *args) {
     Text ad;
     if (!PyArg_ParseTuple(args, "OOL", &object, &ad_id, &minute_ms)) return NULL;
     if (whom(self, object, ad_id, &campaign, &ad) < 0) return NULL;
-    return PyBool_FromLong(campaign && find_entry(&self->entries, campaign, ad, minute_ms, entry_hash(campaign, ad, minute_ms)) >= 0);
+    return PyBool_FromLong(campaign && find_entry(&self->entries, campaign, ad, minute_ms, entry_hash(campaign->hash, ad, minute_ms)) >= 0);
 }
 
 static PyObject *Panes_drain(Panes *self, PyObject *args) {
@@ -226,19 +229,19 @@ static PyObject *Panes_drain(Panes *self, PyObject *args) {
 static Py_ssize_t Panes_len(Panes *self) { return self->entries.touched_count; }
 
 static PyObject *Panes_new(PyTypeObject *type, PyObject *args, PyObject *options) {
-    PyObject *memory, *pane_type;
-    if (!PyArg_ParseTuple(args, "O!O", &IdMemoryType, &memory, &pane_type)) return NULL;
+    PyObject *memory, *pane_type, *campaign_type, *zone_reason;
+    if (!PyArg_ParseTuple(args, "O!O!O!O", &IdMemoryType, &memory, &PyType_Type, &pane_type, &PyType_Type, &campaign_type,
+                          &zone_reason)) return NULL;
     Panes *self = (Panes *)type->tp_alloc(type, 0);
     if (!self) return NULL;
     self->memory = (IdMemory *)Py_NewRef(memory);
     self->entries.pane_type = Py_NewRef(pane_type);
     self->entries.oldest_ms = self->entries.first_ms = NEVER;
-    self->campaigns.slot_count = self->entries.index_slots = 64;
-    self->campaigns.slots = PyMem_RawCalloc(64, sizeof *self->campaigns.slots);
-    self->entries.index = PyMem_RawMalloc(64 * sizeof *self->entries.index);
-    if (!self->campaigns.slots || !self->entries.index) {
+    self->entries.index_slots = 64;
+    if (!(self->entries.index = PyMem_RawMalloc(64 * sizeof *self->entries.index))) PyErr_NoMemory();
+    if (!self->entries.index || grow_campaigns(&self->campaigns) < 0 || begin_firsts(&self->firsts, campaign_type, zone_reason) < 0) {
         Py_DECREF(self);
-        return PyErr_NoMemory();
+        return NULL;
     }
     memset(self->entries.index, 0xff, 64 * sizeof *self->entries.index);
     return (PyObject *)self;
@@ -246,7 +249,8 @@ static PyObject *Panes_new(PyTypeObject *type, PyObject *args, PyObject *options
 
 static void Panes_dealloc(Panes *self) {
     for (int32_t number = 0; number < self->entries.count; number++) Py_XDECREF(self->entries.at[number].pane);
-    for (size_t slot = 0; self->campaigns.slots && slot < self->campaigns.slot_count; slot++) campaign_free(self->campaigns.slots[slot]);
+    for (size_t slot = 0; self->campaigns.slots && slot < self->campaigns.slot_count; slot++) campaign_free(self->campaigns.slots[slot].campaign);
+    end_firsts(&self->firsts);
     PyMem_RawFree(self->campaigns.slots);
     PyMem_RawFree(self->entries.at);
     PyMem_RawFree(self->entries.index);
@@ -266,6 +270,8 @@ static PyMethodDef Panes_methods[] = {
 static PyMemberDef Panes_members[] = {
     {"counted", T_LONGLONG, offsetof(Panes, counted), 0, "Records counted, repeats among them."},
     {"repeated", T_LONGLONG, offsetof(Panes, repeated), 0, "Records whose id was known."},
+    {"campaigns", T_OBJECT_EX, offsetof(Panes, firsts.known), READONLY, "All that were learnt, by the key of their records."},
+    {"firsts", T_OBJECT_EX, offsetof(Panes, firsts.keys), READONLY, "Keys of campaigns whose first event was counted here."},
     {"oldest_ms", T_LONGLONG, offsetof(Panes, entries.oldest_ms), READONLY, "Earliest minute not drained."},
     {NULL}};
 static PySequenceMethods Panes_sequence = {.sq_length = (lenfunc)Panes_len};

@@ -28,6 +28,7 @@ class NoDedupe(CountedState):
         super().__init__(*args, **options)
         self._ids = _TakesEverything(24)
         self._panes = _NothingIsKnown(IdMemory())
+        self._panes.campaigns = self.campaigns
 
 
 class _NothingIsKnown(Panes):

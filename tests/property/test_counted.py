@@ -44,7 +44,7 @@ def stream(items: list[tuple[Any, int]]) -> list[Rec]:
             "account_id": "acc",
             "campaign_id": campaign,
             "type": kind,
-            "at": (START + timedelta(minutes=minutes)).isoformat(),
+            "at": _written(START + timedelta(minutes=minutes), as_text=number % 3 == 0),
             "zone": ZONES[campaign],
             "currency": "EUR",
             "spend_micros": spend,
@@ -54,6 +54,14 @@ def stream(items: list[tuple[Any, int]]) -> list[Rec]:
         records.append(Rec(len(records), stamp, f"email:acc:{campaign}".encode(), json.dumps(body).encode()))
     end = int((now + timedelta(days=2)).timestamp() * 1000)
     return [*records, Rec(len(records), end, None, None), Rec(len(records) + 1, end + 5000, None, None)]
+
+
+def _written(at: datetime, *, as_text: bool) -> str | int:
+    return at.isoformat() if as_text else int(at.timestamp() * 1000)
+
+
+def _read(at: str | int) -> datetime:
+    return datetime.fromisoformat(at) if isinstance(at, str) else datetime.fromtimestamp(at / 1000, UTC)
 
 
 def local_start(at: datetime, zone: str, window: str) -> int:
@@ -80,7 +88,7 @@ def recount(records: list[Rec]) -> dict[str, dict[str, int]]:
         if name in seen:
             continue
         seen.add(name)
-        at = datetime.fromisoformat(body["at"])
+        at = _read(body["at"])
         seconds = int(at.timestamp())
         key = f"email:acc:{body['campaign_id']}"
         hour, day = (local_start(at, body["zone"], w) for w in ("1h", "1d"))

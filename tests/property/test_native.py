@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 
 from pipeline.changelog import encoded
 from pipeline.counted import CountedState
+from pipeline.counted_rows import DAY_MS, Campaign
 from pipeline.event_refusal import MAX_COUNT, TYPES
 from pipeline.id_memory import IdMemory
+from pipeline.id_names import IdNames
 from pipeline.per_record import BUILT, counters
 from schemas.event import MAX_MICROS
-from tests.partition import Rec
+from schemas.topics import DEAD_LETTERS
+from tests.counted_states import maker
+from tests.partition import MemoryPartition, Rec
+from tests.property.test_counted import CUTS, DEATHS, EARLY, published
 
 T0 = 1_790_000_000_000
 KEYS = [b"meta:a1:c1", b"email:a1:c2", b"meta:a1:c-new"]
@@ -166,6 +171,65 @@ def test_both_count_the_same_and_refuse_the_same(items: list[Any], cuts: list[in
     assert outcome(records, cuts, in_c=BUILT) == outcome(records, cuts, in_c=False)
 
 
+# -- first events --------------------------------------------------------------------------------------------------
+
+# Mostly good ones: what one may say of a campaign, and what nobody may.
+_zones = st.sampled_from(
+    [*[None, "UTC", "Europe/Berlin", "Asia/Kolkata"] * 3, "Mars/Base", "", "utc", "localtime", "../UTC", "Etc/" * 40, 7]
+)
+_currencies = st.sampled_from([*["EUR", "USD", None] * 3, "eur", "EURO", "E R", "", "\u20ac\u20ac\u20ac", 978])
+_ads = st.sampled_from([*[None, "ad1", "ad2"] * 3, "", "ad|1", "a" * 129])
+_accounts = st.sampled_from([*["a1", "a2", "A_b.c-9"] * 3, "", "a:1", "a b", "\u00e4", "a" * 128, "a" * 129])
+_platforms = st.sampled_from([*["meta", "email", "google_ads"] * 3, "metaverse", "met", ""])
+FIRST = st.tuples(
+    st.integers(0, 7),  # campaign
+    st.one_of(st.just(("meta", "a1")), st.tuples(_platforms, _accounts)),
+    st.tuples(_zones, _currencies, _ads),
+    st.sampled_from(["", "", "", "", "", "", "key", "none", "more", "less"]),  # what is wrong with the key
+    st.integers(0, 5),  # event id
+    st.sampled_from([0, 0, 0, 1, 59_999, 3_600_000, DAY_MS, 3 * DAY_MS, -DAY_MS, -DAY_MS - 60_000]),  # ago
+    st.sampled_from([0, 0, 0, 0, 1, 1_000, 61_000, DAY_MS, 2 * DAY_MS]),  # since the last one
+)
+HORIZON_MS = {"1m": DAY_MS, "5m": DAY_MS, "1h": DAY_MS, "1d": 2 * DAY_MS}
+
+
+def first_records(items: list[Any]) -> list[Rec]:
+    records, now = [Rec(0, T0, None, None)], T0  # from here on there is a time
+    for number, (platform, account), (zone, currency, ad), wrong, event_id, ago_ms, wait_ms in items:
+        now += wait_ms
+        body = {**PLAIN, "event_id": f"e{event_id}", "platform": platform, "account_id": account, "at": now - ago_ms}
+        body |= {"campaign_id": f"c{number}", "zone": zone, "currency": currency, "ad_id": ad}
+        body = {name: value for name, value in body.items() if value is not None or event_id % 2}
+        right = f"{platform}:{account}:c{number}".encode()
+        key = {"": right, "key": b"meta:a1:c0", "none": None, "more": right + b"0", "less": right[:-1]}[wrong]
+        records.append(Rec(len(records), now, key, json.dumps(body).encode()))
+    return [*records, *(Rec(len(records) + n, now + n * DAY_MS, None, None) for n in range(3))]
+
+
+def parts_of(campaigns: dict[bytes | None, Campaign]) -> dict[bytes | None, list[Any]]:
+    return {key: [getattr(campaign, slot) for slot in Campaign.__slots__] for key, campaign in campaigns.items()}
+
+
+def in_the_end(records: list[Rec], how: tuple[Any, ...], *, in_c: bool) -> list[Any]:
+    """What readers hold after all deaths, and what the next assignment restores."""
+    partition = MemoryPartition(maker("raw.events.v1", in_c, horizon_ms=HORIZON_MS))
+    partition.run(records, *how)
+    state, _ = partition.start()
+    assert isinstance(state, CountedState)
+    letters = {(key, value) for topic, key, value in partition.outputs if topic == DEAD_LETTERS}
+    return [published(partition), letters, state.windows.rows, parts_of(state.campaigns)]
+
+
+@given(st.lists(FIRST, min_size=1, max_size=30), st.tuples(CUTS, DEATHS, EARLY))
+@settings(max_examples=500, deadline=None)
+def test_both_come_to_know_the_same_campaigns(items: list[Any], how: tuple[Any, ...]) -> None:
+    records = first_records(items)
+    assert outcome(records, how[0], in_c=BUILT) == outcome(records, how[0], in_c=False)
+    assert in_the_end(records, how, in_c=BUILT) == in_the_end(records, how, in_c=False)
+
+
+# -- event ids -----------------------------------------------------------------------------------------------------
+
 NOTES = st.lists(
     st.one_of(
         st.tuples(
@@ -192,3 +256,22 @@ def test_both_remember_the_same_ids(steps: list[tuple[str, str, int]]) -> None:
             ours.forget_before(max(0, hour - 6))
             theirs.forget_before(max(0, hour - 6))
         assert len(ours) == len(theirs)
+
+
+_names = st.one_of(st.text(max_size=40), st.integers(0, 300).map(lambda size: "x" * size), st.just("\u20ac" * 30_000))
+
+
+@given(st.lists(st.one_of(_names, st.integers(0, 20)), max_size=60), st.integers(0, 60), st.integers(0, 60))
+@settings(deadline=None)
+def test_both_pack_the_same_names(steps: list[str | int], start: int, stop: int) -> None:
+    ours, theirs = counters(24, in_c=BUILT)[0].names, IdNames()
+    for step in steps:
+        for names in (ours, theirs):
+            if isinstance(step, str):
+                names.append(step)
+            else:
+                names.drop(min(step, len(names)))
+    assert [ours[index] for index in range(len(ours))] == list(theirs)
+    stop = min(stop, len(theirs))
+    start = min(start, stop)
+    assert ours.packed(start, stop) == theirs.packed(start, stop)
