@@ -1,17 +1,20 @@
 """Columns of a block as an Arrow table: the fastest way into ClickHouse from Python."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.row_layouts import Laid, Layout, laid_out
 from pipeline.rows import Block, Columns, picked_block_of
 from pipeline.state import SourceRecord
 from schemas.table import BOOL, DATE, FLOAT, INSTANT, INT, NAME, PLACE, TEXT, Column, Table
 from schemas.tables import TABLES
 
 _BY_NAME = {table.name: table for table in TABLES}
+
+INDEX_BYTES = 4
 
 _ARROW: dict[str, Any] = {
     TEXT: pa.binary(),  # raw values may be any bytes
@@ -51,6 +54,39 @@ def _holds_nothing(column: Column, values: list[Any]) -> bool:
     if column.type.startswith("Nullable("):
         return values.count(None) == len(values)
     return column.type in _LEFT_OUT and not any(values)
+
+
+def _arrows_of(laid: Laid) -> Iterator[tuple[Table, Any]]:
+    """The rows as they were laid out, and what of them goes into further tables: nothing of them is copied here."""
+    if not laid.block.rows:
+        return
+    present = [column for column in laid.table.inserted if not _is_blank(column, laid)]
+    arrays = [_array(column, laid.columns[column.name], laid.block.rows) for column in present]
+    rows = pa.Table.from_arrays(arrays, names=[column.name for column in present])
+    yield laid.table, rows
+    for name, picked in laid.picks.items():
+        count = laid.block.rows if picked is None else len(picked) // INDEX_BYTES
+        whole = count == laid.block.rows
+        indexes = None if whole else pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(picked)])
+        yield _BY_NAME[name], rows if whole else rows.take(indexes)
+
+
+def _is_blank(column: Column, laid: Laid) -> bool:
+    layout = laid.columns[column.name]
+    if not isinstance(layout, Layout):
+        return column.type in _LEFT_OUT and not layout
+    if column.type.startswith("Nullable("):
+        return layout.nulls == laid.block.rows
+    return column.type in _LEFT_OUT and layout.blank
+
+
+def _array(column: Column, layout: Layout | str | int, rows: int) -> Any:
+    type_ = arrow_type(column.type)
+    if not isinstance(layout, Layout):
+        return pa.repeat(pa.scalar(layout, type_), rows)
+    buffers = [layout.data] if layout.ends is None else [layout.ends, layout.data]
+    valid = None if layout.valid is None else pa.py_buffer(layout.valid)
+    return pa.Array.from_buffers(type_, rows, [valid, *map(pa.py_buffer, buffers)], layout.nulls)
 
 
 def _with_columns(table: Table, arrow: Any, names: set[str]) -> Any:
@@ -104,7 +140,10 @@ def prepare(
     Rows that go into several tables are made once; the copies are picked from the Arrow columns. The block that
     comes back has no columns any more.
     """
-    block = picked_block_of(topic, topic_id, partition, records)
+    laid = laid_out(topic, topic_id, partition, records)
+    if laid is not None:
+        return laid.block, list(_arrows_of(laid))
+    block = picked_block_of(topic, topic_id, partition, list(records))
     arrows: dict[str, Any] = {}
     while block.tables:
         name = next(iter(block.tables))

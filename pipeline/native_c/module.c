@@ -24,6 +24,10 @@ static const int64_t NEVER = 1LL << 62;
 #include "campaigns.h"
 #include "entries.h"
 #include "panes.h"
+#include "columns.h"
+#include "row_shape.h"
+#include "rows.h"
+#include "row_objects.h"
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, NULL};
 
@@ -37,12 +41,13 @@ PyMODINIT_FUNC PyInit_native(void) {
     s_names = PyUnicode_InternFromString("names");
     for (int i = 0; i < STRINGS; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
     PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
-                             PyType_Ready(&WireRecordsType) < 0
+                             PyType_Ready(&WireRecordsType) < 0 || PyType_Ready(&RowsType) < 0 || PyType_Ready(&RowShapeType) < 0
                          ? NULL : PyModule_Create(&module);
     if (!made) return NULL;
     if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||
         PyModule_AddObjectRef(made, "Panes", (PyObject *)&PanesType) < 0 ||
-        PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0) {
+        PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0 ||
+        PyModule_AddObjectRef(made, "RowShape", (PyObject *)&RowShapeType) < 0) {
         Py_DECREF(made);
         return NULL;
     }
