@@ -46,7 +46,7 @@ class Rows:
         """Of rows of that level and equal id the number of that with the highest version, as int32."""
 
     def column(self, number: int, /) -> tuple[int, bool, bytes | None, bytes | None, bytes]:
-        """Gives a column away: nulls, whether there is nothing but 0, false or "", validity, offsets, data as in Arrow."""
+        """Gives a column away: nulls, whether all is 0, false or "", and the validity, offsets and data for Arrow."""
 
 # name, kind (i: int64, u: uint32, d: date32, b: bool, t: text), place in the record (o: offset, t: timestamp, k: key,
 # v: value, d: day; -: a field of the value), may be null, is required, default, lowest, highest
@@ -56,7 +56,7 @@ class RowShape:
     def __init__(
         self,
         columns: list[RowColumn],
-        keyless: bool,  # noqa: FBT001
+        keyless: bool,
         zone: int,
         start: int,
         quarter_ms: int,

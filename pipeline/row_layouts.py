@@ -77,9 +77,7 @@ def laid_out(topic: str, topic_id: str, partition: int, records: Sequence[Source
     }
     constants: dict[str, str | int] = {"@topic": topic, "@topic_id": topic_id, "@partition": partition}
     columns = {
-        column.name: constants[column.source]
-        if column.source in constants
-        else Layout(*rows.column(at[column.source]))
+        column.name: constants[column.source] if column.source in constants else Layout(*rows.column(at[column.source]))
         for column in first.inserted
     }
     return Laid(block, first, columns, {name: indexes for name, indexes in picks.items() if indexes != b""})

@@ -57,7 +57,7 @@ def _holds_nothing(column: Column, values: list[Any]) -> bool:
 
 
 def _arrows_of(laid: Laid) -> Iterator[tuple[Table, Any]]:
-    """The rows as they were laid out, and what of them goes into further tables: nothing of them is copied here."""
+    """The rows as they were laid out, without a copy, and what of them goes into further tables."""
     if not laid.block.rows:
         return
     present = [column for column in laid.table.inserted if not _is_blank(column, laid)]
@@ -65,10 +65,14 @@ def _arrows_of(laid: Laid) -> Iterator[tuple[Table, Any]]:
     rows = pa.Table.from_arrays(arrays, names=[column.name for column in present])
     yield laid.table, rows
     for name, picked in laid.picks.items():
-        count = laid.block.rows if picked is None else len(picked) // INDEX_BYTES
-        whole = count == laid.block.rows
-        indexes = None if whole else pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(picked)])
-        yield _BY_NAME[name], rows if whole else rows.take(indexes)
+        yield _BY_NAME[name], rows if picked is None else _picked(rows, picked)
+
+
+def _picked(rows: Any, indexes: bytes) -> Any:
+    count = len(indexes) // INDEX_BYTES
+    if count == rows.num_rows:
+        return rows
+    return rows.take(pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(indexes)]))
 
 
 def _is_blank(column: Column, laid: Laid) -> bool:

@@ -1,7 +1,7 @@
 """Writes blocks: rows into their tables, dead letters, then the range into `sink_blocks`; each until it succeeds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -51,7 +51,7 @@ class BlockWriter:
         self._ledger_wanted = asyncio.Event()
         self._away = False
 
-    async def write(self, topic: str, topic_id: str, partition: int, records: list[SourceRecord]) -> Block:
+    async def write(self, topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord]) -> Block:
         """Returns when every row is acknowledged; the range is not in the ledger yet. Raises Misconfigured, Stopped."""
         async with self._slots:
             with self._gathering.preparing(TABLES_OF[topic]):
