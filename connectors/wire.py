@@ -116,7 +116,7 @@ def joined(parts: Sequence[Sequence[SourceRecord]]) -> Sequence[SourceRecord]:
     """What `together` gave of several fetches, or parts of that, as one sequence."""
     if len(parts) == 1:
         return parts[0]
-    if native is not None and all(isinstance(part, native.WireRecords) for part in parts):
+    if BUILT and all(isinstance(part, native.WireRecords) for part in parts):
         return native.WireRecords.joined(list(parts))  # type: ignore[arg-type]
     return [record for part in parts for record in part]
 
