@@ -115,7 +115,7 @@ class Body:
     table: Table
     rows: int
     columns: list[str]
-    data: bytes
+    data: memoryview
 
 
 def body_of(table: Table, arrow: Any, compression: Any = None) -> Body:
@@ -124,7 +124,7 @@ def body_of(table: Table, arrow: Any, compression: Any = None) -> Body:
     sink = pa.BufferOutputStream()
     with pa.RecordBatchFileWriter(sink, arrow.schema, options=options) as writer:
         writer.write(arrow)
-    return Body(table, arrow.num_rows, arrow.column_names, sink.getvalue().to_pybytes())
+    return Body(table, arrow.num_rows, arrow.column_names, memoryview(sink.getvalue()))
 
 
 def whole(table: Table, arrows: Sequence[Any], compression: str | None = None) -> Body:
