@@ -45,10 +45,11 @@ class Rows:
     def newest(self, level: int, wanted: str, id_: int, version: int, /) -> bytes:
         """Of rows of that level and equal id the number of that with the highest version, as int32."""
 
-    def column(self, number: int, /) -> tuple[int, bool, bytes | None, bytes | None, bytes]:
-        """Gives a column away: nulls, whether all is 0, false or "", and the validity, offsets and data for Arrow."""
+    def column(self, number: int, /) -> tuple[int, bool, bytes | None, bytes | None, bytes, bytes | None]:
+        """Gives a column away: nulls, whether all is 0, false or "", then for Arrow validity, offsets, data, indexes."""
 
-# name, kind (i: int64, u: uint32, d: date32, b: bool, t: text), place in the record (o: offset, t: timestamp, k: key,
+# name, kind (i: int64, u: uint32, d: date32, b: bool, t: text, n: text with a
+# dictionary), place in the record (o: offset, t: timestamp, k: key,
 # v: value, d: day; -: a field of the value), may be null, is required, default, lowest, highest
 RowColumn = tuple[str, str, str, bool, bool, int | str | None, int, int]
 

@@ -22,7 +22,7 @@ _KINDS: dict[str, tuple[str, int, int]] = {
     INT: ("i", -MAX_INT - 1, MAX_INT),
     PLACE: ("i", 0, MAX_INT),
     "UInt32": ("u", 0, 2**32 - 1),
-    NAME: ("t", 0, 0),
+    NAME: ("n", 0, 0),
     TEXT: ("t", 0, 0),
     BOOL: ("b", 0, 1),
     DATE: ("d", 0, 0),
@@ -33,13 +33,17 @@ _CONSTANTS = ("@topic", "@topic_id", "@partition")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A column in the buffers of Arrow's format. `blank`: nothing but 0, false or ""; `valid`: None without nulls."""
+    """A column in the buffers of Arrow's format. `blank`: nothing but 0, false or ""; `valid`: None without nulls.
+
+    With `indexes` (int32, one a row) the others are those of its dictionary, in the order in which values come first.
+    """
 
     nulls: int
     blank: bool
     valid: bytes | None
     ends: bytes | None
     data: bytes
+    indexes: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def _told(topic: str, source: str, type_: str) -> Any:
     nullable = inner != type_
     kind = _KINDS.get(inner.removesuffix(")") if nullable else type_)
     place = _PLACES.get(source, "-")
-    if kind is None or (place == "-" and not source.isidentifier()):
+    if kind is None or (nullable and inner.startswith(NAME)) or (place == "-" and not source.isidentifier()):
         return None
     default = default_of(BY_NAME[topic].model, source) if place == "-" else ()
     if default == (None,) and not nullable:

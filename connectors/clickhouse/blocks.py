@@ -46,8 +46,14 @@ _LEFT_OUT = {TEXT: "", NAME: "", INT: 0, PLACE: 0, "UInt32": 0, BOOL: False}
 def lean_table(table: Table, columns: Columns) -> Any:
     """As `arrow_table`, without the columns that hold nothing but their default: half of those of most totals."""
     present = [column for column in table.inserted if not _holds_nothing(column, columns[column.name])]
-    arrays = [pa.array(columns[column.name], type=arrow_type(column.type)) for column in present]
+    arrays = [_lean_array(column, columns[column.name]) for column in present]
     return pa.Table.from_arrays(arrays, names=[column.name for column in present])
+
+
+def _lean_array(column: Column, values: list[Any]) -> Any:
+    """Names come with a dictionary, as ClickHouse keeps them: fewer bytes, and nothing to look up for each row."""
+    array = pa.array(values, type=arrow_type(column.type))
+    return array.dictionary_encode() if column.type == NAME else array
 
 
 def _holds_nothing(column: Column, values: list[Any]) -> bool:
@@ -69,10 +75,7 @@ def _arrows_of(laid: Laid) -> Iterator[tuple[Table, Any]]:
 
 
 def _picked(rows: Any, indexes: bytes) -> Any:
-    count = len(indexes) // INDEX_BYTES
-    if count == rows.num_rows:
-        return rows
-    return rows.take(pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(indexes)]))
+    return rows if len(indexes) == INDEX_BYTES * rows.num_rows else rows.take(_indexes(indexes))
 
 
 def _is_blank(column: Column, laid: Laid) -> bool:
@@ -87,10 +90,25 @@ def _is_blank(column: Column, laid: Laid) -> bool:
 def _array(column: Column, layout: Layout | str | int, rows: int) -> Any:
     type_ = arrow_type(column.type)
     if not isinstance(layout, Layout):
-        return pa.repeat(pa.scalar(layout, type_), rows)
-    buffers = [layout.data] if layout.ends is None else [layout.ends, layout.data]
+        return _constant(column, layout, rows)
+    data = (
+        [pa.py_buffer(layout.data)] if layout.ends is None else [pa.py_buffer(layout.ends), pa.py_buffer(layout.data)]
+    )
+    if layout.indexes is not None:
+        values = pa.Array.from_buffers(type_, len(layout.ends or b"") // INDEX_BYTES - 1, [None, *data])
+        return pa.DictionaryArray.from_arrays(_indexes(layout.indexes), values)
     valid = None if layout.valid is None else pa.py_buffer(layout.valid)
-    return pa.Array.from_buffers(type_, rows, [valid, *map(pa.py_buffer, buffers)], layout.nulls)
+    return pa.Array.from_buffers(type_, rows, [valid, *data], layout.nulls)
+
+
+def _indexes(indexes: bytes) -> Any:
+    return pa.Array.from_buffers(pa.int32(), len(indexes) // INDEX_BYTES, [None, pa.py_buffer(indexes)])
+
+
+def _constant(column: Column, value: Any, rows: int) -> Any:
+    if column.type == NAME:
+        return pa.DictionaryArray.from_arrays(_indexes(bytes(INDEX_BYTES * rows)), pa.array([value], pa.string()))
+    return pa.repeat(pa.scalar(value, arrow_type(column.type)), rows)
 
 
 def _with_columns(table: Table, arrow: Any, names: set[str]) -> Any:
@@ -102,7 +120,7 @@ def _with_columns(table: Table, arrow: Any, names: set[str]) -> Any:
     arrays = [
         arrow.column(column.name)
         if column.name in held
-        else pa.repeat(pa.scalar(_LEFT_OUT.get(column.type), arrow_type(column.type)), arrow.num_rows)
+        else _constant(column, _LEFT_OUT.get(column.type), arrow.num_rows)
         for column in wanted
     ]
     return pa.Table.from_arrays(arrays, names=[column.name for column in wanted])
@@ -133,7 +151,7 @@ def whole(table: Table, arrows: Sequence[Any], compression: str | None = None) -
         return body_of(table, arrows[0], compression)
     names = set().union(*(arrow.column_names for arrow in arrows))
     alike = [_with_columns(table, arrow, names) for arrow in arrows]
-    return body_of(table, pa.concat_tables(alike).combine_chunks(), compression)
+    return body_of(table, pa.concat_tables(alike).unify_dictionaries().combine_chunks(), compression)
 
 
 def prepare(

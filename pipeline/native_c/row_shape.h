@@ -51,7 +51,7 @@ static void know_column(RowShape *self, int number) {
 static int read_fallback(ColumnShape *column, PyObject *fallback) {
     column->fallback_text.size = 0;
     if (fallback == Py_None) return column->fallback_null = 1, 0;
-    if (column->kind == WORDS) return text_of(fallback, &column->fallback_text);
+    if (is_text(column->kind)) return text_of(fallback, &column->fallback_text);
     column->fallback = PyLong_AsLongLong(fallback);
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -64,7 +64,7 @@ static int read_column(RowShape *self, int number, PyObject *told) {
     long long low, high;
     if (!PyArg_ParseTuple(told, "sCCppOLL", &name, &kind, &place, &column->nullable, &column->required, &fallback, &low, &high))
         return -1;
-    if (kind > 'z' || place > 'z' || !memchr("iudbt", kind, 5) || !memchr("otkvd-", place, 6) || (kind == DAY) != (place == 'd'))
+    if (kind > 'z' || place > 'z' || !memchr("iudbtn", kind, 6) || !memchr("otkvd-", place, 6) || (kind == DAY) != (place == 'd'))
         return PyErr_SetString(PyExc_ValueError, "no such column"), -1;
     column->kind = (char)kind;
     column->place = place == '-' ? 0 : (char)place;
@@ -94,7 +94,7 @@ static int check_day(RowShape *self) {
     for (int i = 0; i < self->count; i++) wanted |= self->at[i].kind == DAY;
     if (!wanted) return 0;
     if (self->zone >= 0 && self->zone < self->count && self->start >= 0 && self->start < self->count && self->quarter_ms > 0 &&
-        self->at[self->zone].kind == WORDS && !self->at[self->zone].nullable && self->at[self->start].kind == WHOLE &&
+        is_text(self->at[self->zone].kind) && !self->at[self->zone].nullable && self->at[self->start].kind == WHOLE &&
         !self->at[self->start].nullable && self->at[self->start].low >= 0)
         return 0;
     return PyErr_SetString(PyExc_ValueError, "a day is of a zone and a start"), -1;

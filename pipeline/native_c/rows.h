@@ -69,12 +69,12 @@ static const char *read_value(const char *p, const char *end, const ColumnShape 
     if (*p == 'n') {
         if (!shape->nullable || !(p = literal(p, end, "null"))) return NULL;
         column->valid[row] = 0;
-        if (shape->kind == WORDS) return put_text(column, row, NULL, -1) < 0 ? NULL : p;
+        if (is_text(shape->kind)) return put_text(column, row, NULL, -1) < 0 ? NULL : p;
         column->numbers[row] = 0;
         return p;
     }
     if (shape->nullable) column->valid[row] = 1;
-    if (shape->kind == WORDS) return *p == '"' ? read_words(p + 1, end, column, row) : NULL;
+    if (is_text(shape->kind)) return *p == '"' ? read_words(p + 1, end, column, row) : NULL;
     if (shape->kind == FLAG) {
         number = *p == 't';
         p = literal(p, end, number ? "true" : "false");
@@ -88,7 +88,7 @@ static const char *read_value(const char *p, const char *end, const ColumnShape 
 
 static int put_fallback(const ColumnShape *shape, Column *column, Py_ssize_t row) {
     if (shape->nullable) column->valid[row] = !shape->fallback_null;
-    if (shape->kind == WORDS) return put_text(column, row, shape->fallback_text.at, shape->fallback_text.size);
+    if (is_text(shape->kind)) return put_text(column, row, shape->fallback_text.at, shape->fallback_text.size);
     column->numbers[row] = shape->fallback;
     return 0;
 }
