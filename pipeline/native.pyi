@@ -46,7 +46,7 @@ class Rows:
         """Of rows of that level and equal id the number of that with the highest version, as int32."""
 
     def column(self, number: int, /) -> tuple[int, bool, bytes | None, bytes | None, bytes, bytes | None]:
-        """Gives a column away: nulls, whether all is 0, false or "", then for Arrow validity, offsets, data, indexes."""
+        """Gives a column away: nulls, whether all is 0, false or "", and for Arrow validity, offsets, data, indexes."""
 
 # name, kind (i: int64, u: uint32, d: date32, b: bool, t: text, n: text with a
 # dictionary), place in the record (o: offset, t: timestamp, k: key,
