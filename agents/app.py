@@ -16,7 +16,7 @@ from connectors.clock import Clock
 from connectors.kafka import start_producer
 from connectors.setting_sections import WorkerSettings
 from connectors.settings import Settings
-from schemas.topics import RAW_EVENTS
+from schemas.topics import RAW_EVENTS, TOTALS
 
 REPORT_S = 5.0
 log = telemetry.log(__name__)
@@ -25,7 +25,10 @@ log = telemetry.log(__name__)
 def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
     """Nothing is connected yet; `faust.Worker(app)` runs it. Every topic exists beforehand (`pulse migrate`)."""
     worker = settings.worker
-    coalesce({topic for stage in shell.stages.values() for topic in (stage.source, stage.changelog)}, raw={RAW_EVENTS})
+    coalesce(
+        {topic for stage in shell.stages.values() for topic in (stage.source, stage.changelog)},
+        raw={RAW_EVENTS, TOTALS},
+    )
 
     class WorkerApp(CoalescingApp):
         async def on_start(self) -> None:

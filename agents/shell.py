@@ -10,7 +10,8 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -33,6 +34,7 @@ FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
 
 log = telemetry.log(__name__)
+_topic_of = itemgetter(0)  # of an Output
 
 
 def die(reason: str, code: int = EXIT_BUG) -> None:
@@ -183,9 +185,13 @@ class Shell:
         return [(number, held) for (source, number), held in self._held.items() if source == topic]
 
     def _route(self, outputs: Iterable[Output], number: int, batches: Batches) -> None:
-        for name, key, value in outputs:
-            partition = partition_of(key or b"", self._partitions) if name in REKEYED else number
-            batches.setdefault((name, partition), []).append((key, value))
+        for name, run in groupby(outputs, _topic_of):
+            if name not in REKEYED:
+                batches.setdefault((name, number), []).extend([(key, value) for _, key, value in run])
+                continue
+            for _, key, value in run:
+                partition = partition_of(key or b"", self._partitions)
+                batches.setdefault((name, partition), []).append((key, value))
 
     def _report(self, held: Held) -> None:
         stage = held.stage.label

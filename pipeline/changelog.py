@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.errors import Misconfigured
 from pipeline.old_copies import Names, OldCopies
-from pipeline.state import SourceRecord
+from pipeline.state import KeptRow, SourceRecord
 
 SEPARATOR = b"\x1e"
 # The first row key of every state. Its row: [order, state version, counted_to, topic id, stage's own fields ...].
@@ -21,7 +21,7 @@ HEADER = b"\x00header"
 STATE_VERSION = 1
 
 _decode = msgspec.msgpack.Decoder(list[Any]).decode
-_encode = msgspec.msgpack.Encoder().encode
+encoded = msgspec.msgpack.Encoder().encode
 
 
 def _each(names: Names) -> tuple[bytes, ...]:
@@ -106,12 +106,14 @@ class Changelog:
         others, self._others = self._others, {}
         self._old = OldCopies(others)
 
-    def write(self, rows: Iterable[tuple[bytes, list[Any] | None]]) -> list[tuple[bytes, bytes | None]]:
+    def write(self, rows: Iterable[tuple[bytes, KeptRow]]) -> list[tuple[bytes, bytes | None]]:
         """Kafka (key, value) records that keep these rows and delete the copies they supersede."""
-        records: list[tuple[bytes, bytes | None]] = []
         others, old, suffix = self._others, self._old, SEPARATOR + self._assignment
+        if not others and not old:
+            return [(key + suffix, encoded(row) if isinstance(row, list) else row) for key, row in rows]
+        records: list[tuple[bytes, bytes | None]] = []
         for key, row in rows:
-            records.append((key + suffix, None if row is None else _encode(row)))
+            records.append((key + suffix, encoded(row) if isinstance(row, list) else row))
             names: Names = others.pop(key, ()) if others else old.take(key) if old else ()
             if names:
                 records += [(key + SEPARATOR + name, None) for name in _each(names) if name != self._assignment]

@@ -28,7 +28,7 @@ from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.events import MAX_AHEAD_MS, MIN_AT_MS, measures_of
 from pipeline.per_record import BUILT, counters
-from pipeline.state import Output, SourceRecord, Taken
+from pipeline.state import KeptRow, Output, SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
 from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
@@ -65,7 +65,8 @@ class CountedState:
             partition,
             generation=generation,
             horizon_ms={**HORIZON_MS, **(horizon_ms or {})},
-            campaign_of=lambda key: self.campaigns[key.encode()],
+            campaigns=self.campaigns,
+            in_c=in_c,
         )
         self._ids, self._panes = counters(dedupe_horizon_h, in_c=in_c)
         self.counted_to = -1  # every record up to here is in every row
@@ -153,7 +154,7 @@ class CountedState:
         elif record.offset <= self.windows.guard_to:
             for ad_id in {event.ad_id: None, None: None}:
                 pane = Pane(campaign, ad_id, minute_ms)
-                self.windows.fold(pane, record.offset, received_ms, measures_of(event))
+                self.windows.fold([(pane, record.offset, received_ms, list(measures_of(event)))])
         else:
             self._panes.add(campaign, event.ad_id, minute_ms, record.offset, received_ms, measures_of(event))
 
@@ -214,9 +215,7 @@ class CountedState:
 
         Panes of minutes that are over at `clock_ms` are gone then: the rows they point to may be given up.
         """
-        fold = self.windows.fold
-        for pane, offset, as_of_ms, added in self._panes.drain(clock_ms - GRACE_MS):
-            fold(pane, offset, as_of_ms, added)
+        self.windows.fold(self._panes.drain(clock_ms - GRACE_MS))
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -258,7 +257,7 @@ class CountedState:
         self._fold_panes(self.clock_ms)
         outputs = self.windows.take_outputs()
         windows, order = self.windows, order_of(self.generation, self._upto)
-        rows: list[tuple[bytes, list[Any] | None]] = []
+        rows: list[tuple[bytes, KeptRow]] = []
         # What rows rest on comes before them, in case only the beginning of this is written.
         for name in self._campaigns_changed:
             campaign = self.campaigns[name]

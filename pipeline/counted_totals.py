@@ -4,12 +4,13 @@ All totals of a slot have most of their text in common; what differs is put betw
 zones and currencies were checked when a campaign was first met (`pipeline.events.check_first`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from pipeline.counted_rows import AS_OF, FINAL, FLAGS, GAINED_AT, ORDER, REVISION, Campaign
 from pipeline.counted_slots import Slot, Target
+from pipeline.per_record import native
 from pipeline.state import Output
 from pipeline.total_codec import TotalOut
 from pipeline.versions import ORDER_BITS
@@ -58,18 +59,26 @@ def _text_of(slot: Slot, topic: str, partition: int, measures: int, *, of_ad: bo
 class TotalTexts:
     """Totals of one partition of an event topic."""
 
-    def __init__(self, topic: str, partition: int) -> None:
-        self._topic, self._partition = topic, partition
+    def __init__(
+        self, topic: str, partition: int, campaigns: Mapping[bytes | None, Campaign], *, in_c: bool = False
+    ) -> None:
+        self._topic, self._partition, self._campaigns, self._in_c = topic, partition, campaigns, in_c
 
-    def totals(
-        self,
-        targets: Iterable[Target],
-        campaign_of: Callable[[str], Campaign],
-        *,
-        settled: bool = False,
-        offset: int | None = None,
-    ) -> list[Output]:
+    def totals(self, targets: Iterable[Target], *, settled: bool = False, offset: int | None = None) -> list[Output]:
         """Topic, key and value of each. `offset`: of the last record, where it is not that of the row's order."""
+        if self._in_c:
+            last = -1 if offset is None else offset
+            targets = list(targets)
+            try:
+                return native.totals(targets, TOTALS, self._campaigns, self._text_of, settled, last, ORDER_BITS)
+            except OverflowError:  # a sum beyond 64 bits
+                pass
+        return self._in_python(targets, settled=settled, offset=offset)
+
+    def _text_of(self, slot: Slot, measures: int, of_ad: bool) -> bytes:  # noqa: FBT001 - as C calls it
+        return _text_of(slot, self._topic, self._partition, measures, of_ad=of_ad)
+
+    def _in_python(self, targets: Iterable[Target], *, settled: bool, offset: int | None) -> list[Output]:
         found: list[Output] = []
         last_name: str | None = None
         who = head = ad_id = place = b""
@@ -78,14 +87,14 @@ class TotalTexts:
             if name is not last_name:  # those of one campaign mostly come together
                 last_name = name
                 key, _, ad = name.partition("|")
-                campaign = campaign_of(key)
+                campaign = self._campaigns[key.encode()]
                 who, ad_id = f"{key}||{ad}".encode(), ad.encode()
                 head, place = _of_campaign(campaign)
             kind = -len(row) if ad_id else len(row)
             text = slot.texts.get(kind)
             if text is None:
                 measures = len(row) - GAINED_AT
-                text = slot.texts[kind] = _text_of(slot, self._topic, self._partition, measures, of_ad=bool(ad_id))
+                text = slot.texts[kind] = self._text_of(slot, measures, bool(ad_id))
             order, is_final = row[ORDER], row[FLAGS] & FINAL
             value = text % (
                 who,

@@ -5,14 +5,15 @@ of one window stand together (`pipeline.counted_slots`). Small panes of records 
 moves by `cross`, and only forward.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from pipeline.counted_panes import Pane
+from pipeline.counted_fold import Fold
+from pipeline.counted_kept import kept_rows
+from pipeline.counted_panes import Drained
 from pipeline.counted_restore import rows_into_slots
 from pipeline.counted_rows import (
     AS_OF,
     CORRECTED,
-    END,
     FINAL,
     FLAGS,
     GAINED_AT,
@@ -22,17 +23,17 @@ from pipeline.counted_rows import (
     Row,
     RowKey,
     measures_in,
-    name_of,
 )
 from pipeline.counted_slots import Slot, Slots, Target
 from pipeline.counted_totals import TotalTexts
-from pipeline.state import Output
+from pipeline.per_record import BUILT
+from pipeline.state import KeptRow, Output
 from pipeline.versions import offset_of, order_of
 from schemas.measures import ZERO
 
 
 class CountedWindows:
-    """`campaign_of`: a campaign by its key. `outputs` collects what is published, in order.
+    """`campaigns`: by the key of their records. `outputs` collects what is published, in order.
 
     `siblings`: the windows of the other sources of the same partition that feed the same totals.
     """
@@ -44,23 +45,19 @@ class CountedWindows:
         *,
         generation: int,
         horizon_ms: dict[str, int],
-        campaign_of: Callable[[str], Campaign],
+        campaigns: Mapping[bytes | None, Campaign],
+        in_c: bool = BUILT,
     ) -> None:
-        self._generation, self._order_base = generation, order_of(generation, 0)
-        self._campaign_of = campaign_of
-        self._texts = TotalTexts(topic, partition)
+        self._generation, self._campaigns, self._in_c = generation, campaigns, in_c
+        self._texts = TotalTexts(topic, partition, campaigns, in_c=in_c)
         self.siblings: Sequence[CountedWindows] = ()
         self.slots = Slots(horizon_ms)
+        self._fold = Fold(self.slots, order_of(generation, 0), in_c=in_c)
         self.expiry = self.slots.expiry
         self.expired_changed = False
         self.outputs: list[Output] = []
         self.clock_ms = -1
         self.guard_to = -1  # up to this offset some rows are further than others
-        # By the identity of the row, which is quicker to look up than its key.
-        self._live: dict[int, Target] = {}  # open rows to publish early
-        self._dirty: dict[int, Target] = {}  # other open rows, to publish at the next take
-        self._changed: dict[int, Target] = {}
-        self._corrected: dict[int, Target] = {}
         self._given_up: list[bytes] = []
 
     @property
@@ -73,91 +70,15 @@ class CountedWindows:
 
     def restore(self, rows: Iterable[tuple[bytes, Row]]) -> None:
         """Rows of the changelog; in the end `guard_to` is the last offset in any of them."""
-        corrected, furthest = rows_into_slots(rows, self.slots, self._campaign_of)
-        self._corrected = {id(target[2]): target for target in corrected}
+        corrected, furthest = rows_into_slots(rows, self.slots, lambda key: self._campaigns[key.encode()])
+        self._fold.restored(corrected)
         self.guard_to = max(self.guard_to, furthest)
 
     # -- panes into rows -------------------------------------------------------------------------------------
 
-    def fold(self, pane: Pane, offset: int, as_of_ms: int, measures: Sequence[int]) -> None:
-        """Add what a pane has counted to every row it goes into. The last of its records is at `offset`."""
-        order = self._order_base + offset
-        added = [(index, n) for index, n in enumerate(measures, GAINED_AT) if n]
-        targets = pane.targets
-        if not targets:
-            first = [order, as_of_ms, 0, 0, *measures[: added[-1][0] + 1 - GAINED_AT if added else 0]]
-            targets = self._targets_of(pane, first)
-        guarded = offset <= self.guard_to
-        changed = self._changed
-        for target in targets:
-            slot, _, row = target
-            if order > row[ORDER]:  # panes of one batch come in any order
-                row[ORDER] = order
-            elif guarded:
-                continue  # read again after a restart: this row was further than the others
-            if as_of_ms > row[AS_OF]:
-                row[AS_OF] = as_of_ms
-            try:
-                for index, n in added:
-                    row[index] += n
-            except IndexError:
-                self._lengthen(row, added)
-            name = id(row)
-            changed[name] = target
-            if row[FLAGS] & FINAL:
-                row[FLAGS] |= CORRECTED
-                self._corrected[name] = target
-            elif slot.is_early and pane.ad_id is None:
-                self._live[name] = target
-            else:
-                self._dirty[name] = target
-
-    def _lengthen(self, row: Row, added: Sequence[tuple[int, int]]) -> None:
-        """A measure of this row is met for the first time: `added` was applied up to it, and is applied on from it."""
-        missing = len(row)
-        row.extend([0] * (added[-1][0] + 1 - missing))
-        for index, n in added:
-            if index >= missing:
-                row[index] += n
-
-    def _targets_of(self, pane: Pane, first: Row) -> list[Target]:
-        """The rows of a pane that were there; the others begin as copies of `first`, where they may begin.
-
-        None is given up while its minute is not over, so the pane may keep them. It does from the second time on: of a
-        million campaigns most are seen once a minute.
-        """
-        campaign, ad_id = pane.campaign, pane.ad_id
-        is_campaign = ad_id is None
-        name = campaign.key if ad_id is None else name_of(campaign.key, ad_id)
-        changed, live, dirty = self._changed, self._live, self._dirty
-        found: list[Target] = []
-        begun = False
-        for slot, flags, others in self.slots.places(campaign.zone, pane.minute_ms, self.clock_ms)[is_campaign]:
-            row = slot.rows.get(name)
-            if row is not None:
-                found.append((slot, name, row))
-                continue
-            elsewhere = [(one, name, one.rows[name]) for one in others if name in one.rows] if others else []
-            found += elsewhere
-            if flags is None or elsewhere:
-                continue
-            begun = True
-            row = slot.rows[name] = first[:]  # a slice has no room to spare
-            number, target = id(row), (slot, name, row)
-            changed[number] = target
-            if flags:
-                row[FLAGS] = flags | CORRECTED
-                self._corrected[number] = target
-            elif is_campaign and slot.is_early:
-                live[number] = target
-            else:
-                dirty[number] = target
-            if slot.is_pushed:
-                self.slots.watch_late(slot, row[AS_OF])
-        if pane.was_folded and not begun:
-            pane.targets = found
-        pane.was_folded = True
-        return found
+    def fold(self, drained: list[Drained]) -> None:
+        """Add what panes have counted to every row it goes into."""
+        self._fold.add(drained, self.clock_ms, self.guard_to)
 
     # -- time ------------------------------------------------------------------------------------------------
 
@@ -170,7 +91,7 @@ class CountedWindows:
         self.clock_ms = clock_ms
         final: list[Target] = []
         ended: list[Slot] = []
-        changed, live, dirty = self._changed, self._live, self._dirty
+        changed, live, dirty = self._fold.changed, self._fold.live, self._fold.dirty
         for slot in self.slots.over(clock_ms):
             ended.append(slot)
             for name, row in slot.rows.items():
@@ -190,17 +111,17 @@ class CountedWindows:
         self._give_up(clock_ms)
 
     def _publish_corrected(self, offset: int) -> None:
-        waiting, self._corrected = self._corrected, {}
+        waiting, self._fold.corrected = self._fold.corrected, {}
         corrected: list[Target] = []
         for target in waiting.values():
             row = target[2]
             if offset_of(row[ORDER]) >= offset:
                 # Restored ahead of the records that are read again: its turn comes behind the one it has counted.
-                self._corrected[id(row)] = target
+                self._fold.corrected[id(row)] = target
                 continue
             row[FLAGS] &= ~CORRECTED
             row[REVISION] += 1
-            self._changed[id(row)] = target
+            self._fold.changed[id(row)] = target
             corrected.append(target)
         self.outputs += self._totals(corrected)
         for slot, _, _ in corrected:
@@ -210,21 +131,18 @@ class CountedWindows:
         given_up = list(self.slots.give_up(clock_ms))
         self.outputs += self._totals(given_up, settled=True)
         for slot, name, row in given_up:
-            self._changed.pop(id(row), None)
-            self._corrected.pop(id(row), None)
-            self._live.pop(id(row), None)
-            self._dirty.pop(id(row), None)
+            self._fold.forget(row)
             slot.texts.clear()
             self._given_up.append(slot.kept_key(name))
             self.expired_changed |= self.expiry.forget(slot.window, slot.start_ms)
 
     def _totals(self, targets: Collection[Target], *, settled: bool = False) -> list[Output]:
         if not self.siblings:
-            return self._texts.totals(targets, self._campaign_of, settled=settled)
+            return self._texts.totals(targets, settled=settled)
         found: list[Output] = []
         for slot, name, row in targets:
             whole, offset = self._with_siblings(slot, name, row), offset_of(row[ORDER])
-            found += self._texts.totals([(slot, name, whole)], self._campaign_of, settled=settled, offset=offset)
+            found += self._texts.totals([(slot, name, whole)], settled=settled, offset=offset)
         return found
 
     def _with_siblings(self, slot: Slot, name: str, row: Row) -> Row:
@@ -258,30 +176,25 @@ class CountedWindows:
 
     @property
     def pending(self) -> int:
-        return len(self._changed) + len(self.outputs)
+        return len(self._fold.changed) + len(self.outputs)
 
     def take_early(self) -> list[Output]:
         """What was published, and of the open rows that changed those that readers shall see at once."""
         outputs, self.outputs = self.outputs, []
-        live, self._live = self._live, {}
+        live, self._fold.live = self._fold.live, {}
         outputs += self._totals(live.values())
         return outputs
 
     def take_outputs(self) -> list[Output]:
         """What was published, and every open row that changed as it stands."""
         outputs = self.take_early()
-        dirty, self._dirty = self._dirty, {}
+        dirty, self._fold.dirty = self._fold.dirty, {}
         outputs += self._totals(dirty.values())
         return outputs
 
-    def take_rows(self) -> list[tuple[bytes, Row]]:
-        changed, self._changed = self._changed, {}
-        rows = []
-        for slot, name, row in changed.values():  # as `Slot.kept_key` and `kept_row` have it, without two calls a row
-            kept = row.copy()
-            kept.insert(END, slot.end_ms)
-            rows.append(((name if "|" in name else name + "|").encode() + slot.kept_tail, kept))
-        return rows
+    def take_rows(self) -> list[tuple[bytes, KeptRow]]:
+        changed, self._fold.changed = self._fold.changed, {}
+        return kept_rows(changed.values(), in_c=self._in_c)
 
     def take_given_up(self) -> list[tuple[bytes, None]]:
         given_up, self._given_up = self._given_up, []

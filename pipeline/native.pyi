@@ -1,10 +1,11 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import overload
 
 from pipeline.counted_panes import Drained, Pane
-from pipeline.counted_rows import Campaign
+from pipeline.counted_rows import Campaign, Row
+from pipeline.counted_slots import Places, Slot, Target
 from pipeline.event_ids import EventIds
-from pipeline.state import SourceRecord
+from pipeline.state import KeptRow, Output, SourceRecord
 
 class IdMemory:
     def __len__(self) -> int: ...
@@ -70,6 +71,13 @@ class RowShape:
     def read(self, records: Sequence[SourceRecord], /) -> Rows | None:
         """None: something is not plainly good, or these are not WireRecords. Runs beside other threads."""
 
+def write_records(pairs: list[tuple[bytes | None, bytes | None]], start: int, room_bytes: int, /) -> tuple[bytes, int]:
+    """The pairs from `start` on that fit a batch of `room_bytes` of records, the first of them in any case.
+
+    Returns their bytes, uncompressed, in Kafka's message format 2, and the index behind the last. Raises TypeError
+    for anything but pairs of bytes or None.
+    """
+
 class Panes:
     counted: int
     repeated: int
@@ -99,3 +107,34 @@ class Panes:
     ) -> None: ...
     def holds(self, campaign: Campaign, ad_id: str | None, minute_ms: int, /) -> bool: ...
     def drain(self, over_ms: int, /) -> list[Drained]: ...
+
+def fold(
+    drained: list[Drained],
+    order_base: int,
+    guard_to: int,
+    changed: dict[int, Target],
+    live: dict[int, Target],
+    dirty: dict[int, Target],
+    corrected: dict[int, Target],
+    clock_ms: int,
+    places: Callable[[str, int, int], Places],
+    watch_late: Callable[[Slot, int], None],
+    rows_of: Callable[[Pane, Row, int], list[Target]],
+    /,
+) -> None: ...
+def totals(
+    targets: list[Target],
+    topic: str,
+    campaigns: Mapping[bytes | None, Campaign],
+    text_of: Callable[[Slot, int, bool], bytes],
+    settled: bool,
+    offset: int,
+    order_bits: int,
+    /,
+) -> list[Output]:
+    """`offset`: -1 where it is that of the row's order. Raises OverflowError for a number beyond 64 bits."""
+
+def kept(targets: list[Target], /) -> list[tuple[bytes, KeptRow]]:
+    """Raises OverflowError for a number beyond 64 bits."""
+
+def worth_judging(records: WireRecords, counted_to: int, /) -> tuple[list[SourceRecord], int]: ...

@@ -23,6 +23,9 @@ class SourceRecord(Protocol):
     def value(self) -> bytes | None: ...
 
 
+# The first element orders the copies of a row, the highest is the newest. As bytes it is encoded already, and None
+# forgets the row.
+KeptRow = list[Any] | bytes | None
 Output = tuple[str, bytes | None, bytes]  # topic, key, value; written to the partition of the state
 
 
@@ -31,12 +34,11 @@ class Taken:
     """What has changed since the last take.
 
     `outputs`: what was not published yet, written in this order, before the changelog.
-    `rows`: (row key, row), the row as a list whose first element orders its copies (the highest is the
-    newest), or None to forget the row. `upto`: the last source offset all of this covers.
+    `rows`: (row key, `KeptRow`). `upto`: the last source offset all of this covers.
     """
 
     outputs: list[Output] = field(default_factory=list)
-    rows: list[tuple[bytes, list[Any] | None]] = field(default_factory=list)
+    rows: list[tuple[bytes, Any]] = field(default_factory=list)
     upto: int = -1
 
 

@@ -1,12 +1,12 @@
 """A partition in memory: records, a changelog, outputs, and a stage state that may die between any two effects."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from pipeline.changelog import HEADER, Changelog, header_of
-from pipeline.state import StageState
+from pipeline.state import KeptRow, StageState
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,13 @@ class Rec:
     timestamp: int
     key: bytes | None
     value: bytes | None
+
+
+def read_back(rows: Iterable[tuple[bytes, KeptRow]]) -> dict[bytes, list[Any]]:
+    """As they come out of the changelog."""
+    written, read = Changelog(b"before"), Changelog(b"after")
+    read.read([Rec(0, 0, key, value) for key, value in written.write(rows)])
+    return read.rows()
 
 
 @dataclass

@@ -17,8 +17,9 @@ from pipeline.alerts.public_events import Publisher
 from pipeline.alerts.rulebook import Rulebook
 from pipeline.alerts.series import Series
 from pipeline.alerts.statement import Statement
-from pipeline.alerts.total_in import may_be_judged, read_checkpoint, read_total
+from pipeline.alerts.total_in import read_checkpoint, read_total
 from pipeline.alerts.verdicts import expires_ms, judge_checkpoint, next_due_ms, take_day, take_hour
+from pipeline.alerts.worth_judging import worth_judging
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import DropReason, Stage
 from pipeline.dead_letters import dead_letter
@@ -80,16 +81,12 @@ class Judge:
 
     def count(self, records: Sequence[SourceRecord]) -> None:
         self._tally("received", "", len(records))
-        not_judged = 0
-        for record in records:
-            if record.offset <= self.counted_to:
-                self._tally("dropped", DropReason.REPLAYED)
-                continue
-            self._upto = record.offset
-            key, value = record.key, record.value
-            if value is None or (key is not None and not may_be_judged(key, value)):
-                not_judged += 1
-                continue
+        worth, replayed = worth_judging(records, self.counted_to)
+        if replayed:
+            self._tally("dropped", DropReason.REPLAYED, replayed)
+        not_judged = len(records) - replayed - len(worth)
+        for record in worth:
+            key, value = record.key, record.value or b""
             try:
                 dropped = self._checkpoint(record, value) if key is None else self._total(record, key, value)
             except BadRecord as error:
@@ -98,6 +95,8 @@ class Judge:
             self._tally(*(("emitted", "") if dropped is None else ("dropped", dropped)))
         if not_judged:
             self._tally("dropped", DropReason.NOT_JUDGED, not_judged)
+        if records:
+            self._upto = max(self._upto, records[-1].offset)
 
     def _total(self, record: SourceRecord, key: bytes, value: bytes) -> DropReason | None:
         """Why the total changed nothing; None when it did."""

@@ -58,20 +58,6 @@ _total = msgspec.json.Decoder(TotalIn).decode
 _checkpoint = msgspec.json.Decoder(CheckpointIn).decode
 
 
-def may_be_judged(key: bytes, value: bytes) -> bool:
-    """Whether this id (`campaign_key|ad_group_id|ad_id|basis|window|start_s`) is of a campaign's hour or day.
-
-    And whether a rule may look at it, as far as that is plain to see: most totals are of hours that are not over or of
-    counted days without a budget, and are not worth being read. Within a string there would be a backslash.
-    """
-    parts = key.rsplit(b"|", 4)
-    if len(parts) != 5 or parts[1] or not parts[0].endswith(b"|"):
-        return False
-    if parts[3] == b"1h":
-        return b'"is_final":false' not in value
-    return parts[3] == b"1d" and (parts[2] != b"counted" or b'"daily_budget_micros":null' not in value)
-
-
 def read_total(key: bytes, value: bytes) -> TotalIn | None:
     """None for an hour that is not over: these come in thousands a second, and no rule looks at them.
 

@@ -47,7 +47,7 @@ static char *text_room(Column *column, size_t size) {
     return column->text + column->used;
 }
 
-static int put_text(Column *column, Py_ssize_t row, const char *at, int32_t size) {
+static int lay_text(Column *column, Py_ssize_t row, const char *at, int32_t size) {
     char *to = text_room(column, (size_t)(size < 0 ? 0 : size));
     if (!to) return -1;
     if (size > 0) {

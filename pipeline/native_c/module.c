@@ -5,6 +5,7 @@
  * null, of a campaign it knows. Whatever else a record may be it leaves to Python, untouched; so nothing here refuses.
  */
 #define PY_SSIZE_T_CLEAN
+#define _GNU_SOURCE /* memmem */
 #include <Python.h>
 #include <structmember.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "id_memory.h"
 #include "event.h"
 #include "wire_records.h"
+#include "record_batch.h"
 #include "campaigns.h"
 #include "entries.h"
 #include "panes.h"
@@ -28,8 +30,18 @@ static const int64_t NEVER = 1LL << 62;
 #include "row_shape.h"
 #include "rows.h"
 #include "row_objects.h"
+#include "fields.h"
+#include "fold.h"
+#include "totals.h"
+#include "judged.h"
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, NULL};
+static PyMethodDef functions[] = {
+    {"fold", native_fold, METH_VARARGS, "See pipeline.counted_fold.Fold.add."},
+    {"totals", native_totals, METH_VARARGS, "See pipeline.counted_totals.TotalTexts.totals."},
+    {"worth_judging", native_worth_judging, METH_VARARGS, "See pipeline.alerts.worth_judging."},
+    {"kept", native_kept, METH_VARARGS, "See pipeline.counted_kept.kept_rows."},
+    {NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, functions};
 
 PyMODINIT_FUNC PyInit_native(void) {
     static const char *const strings[STRINGS] = {"platform", "account_id", "campaign_id", "currency", "zone"};
@@ -47,7 +59,8 @@ PyMODINIT_FUNC PyInit_native(void) {
     if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||
         PyModule_AddObjectRef(made, "Panes", (PyObject *)&PanesType) < 0 ||
         PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0 ||
-        PyModule_AddObjectRef(made, "RowShape", (PyObject *)&RowShapeType) < 0) {
+        PyModule_AddObjectRef(made, "RowShape", (PyObject *)&RowShapeType) < 0 ||
+        PyModule_AddFunctions(made, record_batch_methods) < 0) {
         Py_DECREF(made);
         return NULL;
     }

@@ -40,7 +40,7 @@ static const char *read_words(const char *p, const char *end, Column *column, Py
     while (end - p >= 8 && !is_special(p)) p += 8;
     while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\') p++;
     if (p >= end) return NULL;
-    if (*p == '"') return put_text(column, row, start, (int32_t)(p - start)) < 0 ? NULL : p + 1;
+    if (*p == '"') return lay_text(column, row, start, (int32_t)(p - start)) < 0 ? NULL : p + 1;
     const char *stop = skip_string(p, end);
     char *to = stop ? text_room(column, (size_t)(stop - start)) : NULL;
     if (!to) return NULL;
@@ -69,7 +69,7 @@ static const char *read_value(const char *p, const char *end, const ColumnShape 
     if (*p == 'n') {
         if (!shape->nullable || !(p = literal(p, end, "null"))) return NULL;
         column->valid[row] = 0;
-        if (is_text(shape->kind)) return put_text(column, row, NULL, -1) < 0 ? NULL : p;
+        if (is_text(shape->kind)) return lay_text(column, row, NULL, -1) < 0 ? NULL : p;
         column->numbers[row] = 0;
         return p;
     }
@@ -88,7 +88,7 @@ static const char *read_value(const char *p, const char *end, const ColumnShape 
 
 static int put_fallback(const ColumnShape *shape, Column *column, Py_ssize_t row) {
     if (shape->nullable) column->valid[row] = !shape->fallback_null;
-    if (is_text(shape->kind)) return put_text(column, row, shape->fallback_text.at, shape->fallback_text.size);
+    if (is_text(shape->kind)) return lay_text(column, row, shape->fallback_text.at, shape->fallback_text.size);
     column->numbers[row] = shape->fallback;
     return 0;
 }
@@ -178,15 +178,15 @@ static int64_t within(int64_t number, const ColumnShape *shape) {
 }
 
 /* What is not in the value. */
-static int read_places(Reading *self, const Place *place) {
+static int lay_places(Reading *self, const Place *place) {
     Rows *rows = self->rows;
     for (int i = 0; i < self->shape->count; i++) {
         Column *column = &rows->columns[i];
         switch (self->shape->at[i].place) {
         case 'o': column->numbers[rows->count] = place->offset; break;
         case 't': column->numbers[rows->count] = within(place->timestamp_ms, &self->shape->at[i]); break;
-        case 'k': if (put_text(column, rows->count, place->key.at, place->key.size) < 0) return LEFT; break;
-        case 'v': if (put_text(column, rows->count, place->value.at, place->value.size) < 0) return LEFT; break;
+        case 'k': if (lay_text(column, rows->count, place->key.at, place->key.size) < 0) return LEFT; break;
+        case 'v': if (lay_text(column, rows->count, place->value.at, place->value.size) < 0) return LEFT; break;
         case 'd': if (read_day(self, column) == LEFT) return LEFT; break;
         default: break;
         }
@@ -208,7 +208,7 @@ static int read_rows(Reading *self, const WireRecords *records) {
             continue;
         }
         if (shape->fields && read_object(shape, rows, place->value) == LEFT) return LEFT;
-        if (read_places(self, place) == LEFT) return LEFT;
+        if (lay_places(self, place) == LEFT) return LEFT;
         rows->count++;
     }
     return READ;

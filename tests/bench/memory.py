@@ -20,6 +20,7 @@ import psutil
 
 from pipeline.changelog import HEADER, Changelog, header_of
 from pipeline.counted import CountedState
+from pipeline.state import KeptRow
 from tests.bench.events import START_MS
 from tests.bench.result import Result
 from tests.partition import Rec
@@ -41,7 +42,7 @@ def rss_mb() -> float:
     return float(psutil.Process().memory_info().rss) / 1e6
 
 
-def fill(state: CountedState, count: int, campaigns: int) -> Iterator[list[tuple[bytes, list[object] | None]]]:
+def fill(state: CountedState, count: int, campaigns: int) -> Iterator[list[tuple[bytes, KeptRow]]]:
     """Count so many events; gives what every take would write to the changelog."""
     for start in range(0, count, STEP):
         state.count([event(number, number % campaigns) for number in range(start, min(start + STEP, count))])

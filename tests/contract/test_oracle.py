@@ -13,7 +13,7 @@ import pytest
 from pipeline.changelog import HEADER, Changelog
 from pipeline.counted import CountedState
 from pipeline.reported import ReportedState
-from pipeline.state import SourceRecord, StageState
+from pipeline.state import KeptRow, SourceRecord, StageState
 from tests import partition as in_memory
 from tests.contract import faults
 from tests.partition import MemoryPartition
@@ -159,7 +159,7 @@ class OneIdPerProcess(Changelog):
 class CopiesNotDeleted(Changelog):
     """Nothing supersedes anything: the changelog grows with every assignment."""
 
-    def write(self, rows: Iterable[tuple[bytes, list[Any] | None]]) -> list[tuple[bytes, bytes | None]]:
+    def write(self, rows: Iterable[tuple[bytes, KeptRow]]) -> list[tuple[bytes, bytes | None]]:
         self._others.clear()
         return super().write(rows)
 

@@ -16,7 +16,7 @@ from pipeline.counted import CountedState
 from pipeline.counted_rows import END, REVISION
 from pipeline.state import SourceRecord, Taken
 from schemas.topics import RAW_EVENTS, STATE_COUNTED, TOTALS
-from tests.partition import Rec
+from tests.partition import Rec, read_back
 from tests.system import Message, System, system
 
 CLEAN: tuple[int, int, int, list[object]] = (0, 0, 0, [])
@@ -179,7 +179,7 @@ Rows = dict[int, dict[bytes, list[Any]]]
 
 def rows_of(taken: dict[int, Taken]) -> Rows:
     return {
-        number: {key: figures(row) for key, row in one.rows if row is not None and _is_window(key)}
+        number: {key: figures(row) for key, row in read_back(one.rows).items() if _is_window(key)}
         for number, one in taken.items()
     }
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pipeline.counted_rows import FINAL, Campaign, measures_in, name_of
 from pipeline.counted_slots import Slot
 from pipeline.counted_totals import TotalTexts
+from pipeline.per_record import BUILT
 from pipeline.total_codec import encode_total, total_id, total_out
 from pipeline.versions import offset_of, order_of, version_of
 from schemas.measures import MEASURES
@@ -20,7 +21,9 @@ ROWS = st.tuples(
     INSTANTS,
     st.integers(0, 10_000),
     st.integers(0, 3),
-    st.lists(st.one_of(st.integers(0, 3), st.integers(0, 2**63 - 1)), max_size=len(MEASURES)),
+    st.lists(
+        st.one_of(st.integers(0, 3), st.integers(0, 2**63 - 1), st.integers(2**63, 2**70)), max_size=len(MEASURES)
+    ),
 )
 
 
@@ -32,6 +35,7 @@ ROWS = st.tuples(
     st.tuples(st.sampled_from(["UTC", "America/Argentina/Buenos_Aires"]), st.sampled_from(["", "EUR"])),
     st.lists(ROWS, min_size=1, max_size=3),
     st.booleans(),
+    st.sampled_from([False, BUILT]),
 )
 def test_the_bytes_are_those_of_the_codec(
     parts: tuple[str, str, str],
@@ -41,12 +45,13 @@ def test_the_bytes_are_those_of_the_codec(
     place: tuple[str, str],
     rows: list[tuple[int, int, int, int, int, list[int]]],
     settled: bool,
+    in_c: bool,
 ) -> None:
     key = ":".join(parts)
     campaign, slot = Campaign(key, zone=place[0], currency=place[1]), Slot(window, *bounds)
     kept = [[order_of(generation, offset), *rest, *measures] for generation, offset, *rest, measures in rows]
-    texts = TotalTexts("raw.%events.v1", 7)
-    found = texts.totals([(slot, name_of(key, ad_id), row) for row in kept], lambda _: campaign, settled=settled)
+    texts = TotalTexts("raw.%events.v1", 7, {key.encode(): campaign}, in_c=in_c)
+    found = texts.totals([(slot, name_of(key, ad_id), row) for row in kept], settled=settled)
     for (topic, name, value), row in zip(found, kept, strict=True):
         expected = total_out(
             1, total_id(key, "", ad_id, "counted", window, bounds[0]), key, *parts, "ad" if ad_id else "campaign", "",

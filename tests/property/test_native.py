@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.changelog import encoded
 from pipeline.counted import CountedState
 from pipeline.event_refusal import MAX_COUNT, TYPES
 from pipeline.id_memory import IdMemory
@@ -153,7 +154,8 @@ def outcome(records: list[Rec], cuts: list[int], *, in_c: bool) -> tuple[list[An
     for start, end in itertools.pairwise(bounds):
         state.count(records[start:end])
         taken = state.take()
-        found.append((sorted(taken.outputs, key=repr), sorted(taken.rows, key=repr), taken.upto))
+        rows = [(key, encoded(row) if isinstance(row, list) else row) for key, row in taken.rows]
+        found.append((sorted(taken.outputs, key=repr), sorted(rows, key=repr), taken.upto))
     return found, state.tallies()
 
 

@@ -29,6 +29,24 @@ def test_writing_a_row_deletes_the_copies_of_others_once() -> None:
     assert dict(changelog.write([(b"k", [4])])).keys() == {b"k" + SEPARATOR + b"c"}
 
 
+@pytest.mark.parametrize("forgotten", [False, True])
+@pytest.mark.parametrize("copies", [[], [b"k"], [b"k", b"other"]])
+def test_a_row_may_come_as_its_bytes(copies: list[bytes], *, forgotten: bool) -> None:
+    rows: list[tuple[bytes, list[int] | None]] = [(b"k", [3, 4]), (b"gone", None), (b"new", [])]
+    found = []
+    for encode in (list, msgspec.msgpack.encode):
+        changelog = Changelog(b"c")
+        changelog.read([row_record(key, b"a", [1]) for key in copies])
+        changelog.rows()
+        if forgotten:
+            changelog.forget_keys()
+        found.append(changelog.write([(key, None if row is None else encode(row)) for key, row in rows]))
+    assert found[0] == found[1]
+    assert dict(found[0])[b"k" + SEPARATOR + b"c"] == msgspec.msgpack.encode([3, 4])
+    assert (b"gone" + SEPARATOR + b"c", None) in found[0]
+    assert len(found[0]) == len(rows) + (b"k" in copies)
+
+
 def test_copies_written_by_a_woken_worker_after_our_restore_are_left_for_the_next_owner() -> None:
     ours = Changelog(b"b")
     ours.read([row_record(b"k", b"a", [1])])

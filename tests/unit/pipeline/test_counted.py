@@ -10,7 +10,7 @@ from pipeline.per_record import counters
 from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
 from tests.counted_states import IN_C, each_kind
-from tests.partition import MemoryPartition, Rec
+from tests.partition import MemoryPartition, Rec, read_back
 
 T0 = 1_790_000_000_000 - 1_790_000_000_000 % 3_600_000  # a full hour, 2026-09-21 13:00 UTC
 KEY = b"email:acc:c1"
@@ -118,7 +118,7 @@ def test_a_campaign_nobody_has_heard_of_is_counted_and_told_once(in_c: bool) -> 
     state.count([event(2)])
     assert ("unknown_campaign", "") not in state.tallies()
     again = CountedState("t", 0, in_c=in_c)
-    again.load([(key, row) for key, row in taken.rows if row is not None], counted_to=1)
+    again.load(read_back(taken.rows).items(), counted_to=1)
     again.count([event(2)])
     assert ("unknown_campaign", "") not in again.tallies()
 

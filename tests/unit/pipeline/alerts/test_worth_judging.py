@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.alerts.total_in import may_be_judged
+from pipeline.alerts.worth_judging import may_be_judged
 
 
 @pytest.mark.parametrize(

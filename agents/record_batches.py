@@ -1,0 +1,89 @@
+"""Whole batches of records as bytes, for aiokafka's producer: written in C in one call, not a record at a time.
+
+`WrittenBatch` stands in for aiokafka's `BatchBuilder`, a private interface of a pinned package:
+`tests/contract/test_record_batches.py` holds it. Codec, level and checksum are aiokafka's own functions.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer, codec
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.util import calc_crc32c
+
+from pipeline.per_record import native
+
+Pairs = list[tuple[bytes | None, bytes | None]]
+
+# Message format 2. Two parts because the checksum stands between them, and is that of the second and all behind it.
+_FRONT = Struct(">qiibI")  # first offset, length from behind itself, epoch of the leader, format, checksum
+_REST = Struct(">hiqqqhii")  # attributes, last place, first and last ms, producer, its epoch, sequence, records
+HEADER_BYTES = _FRONT.size + _REST.size
+_LENGTH_ENDS, _NO_LEADER_EPOCH, _FORMAT = 12, -1, 2
+_ENCODE: dict[int, Callable[[bytes], bytes]] = {
+    1: codec.gzip_encode,
+    2: codec.snappy_encode,
+    3: codec.lz4_encode,
+    4: codec.zstd_encode,
+}
+
+
+class Form(NamedTuple):
+    """What a producer wants of its batches."""
+
+    max_bytes: int  # with the header, before compression: a batch stays below, unless one record alone does not
+    codec: int  # of the attributes of message format 2; 0: none
+
+
+def form_of(producer: Any) -> Form | None:
+    """None where only aiokafka's own builder will do.
+
+    So it is for a producer that has serializers or transactions, for any other class, and where there is no C.
+    """
+    if native is None or not isinstance(producer, AIOKafkaProducer):
+        return None
+    accumulator, transactions = producer._message_accumulator, producer._txn_manager  # noqa: SLF001
+    if producer._key_serializer or producer._value_serializer:  # noqa: SLF001
+        return None
+    if transactions is not None and transactions.transactional_id is not None:
+        return None
+    return Form(accumulator._batch_size, accumulator._compression_type)  # noqa: SLF001
+
+
+class WrittenBatch(BatchBuilder):  # type: ignore[misc]
+    """A closed batch. `records`: their bytes in message format 2, uncompressed, all as of `at_ms`."""
+
+    def __init__(self, records: bytes, count: int, at_ms: int, codec: int) -> None:
+        self._records, self._codec, self._at_ms = records, codec, at_ms
+        self._relative_offset, self._closed = count, True
+        self._producer = (-1, -1, 0)
+        self._buffer: bytearray | None = None
+
+    def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
+        self._producer = (producer_id, producer_epoch, base_sequence)
+
+    def size(self) -> int:
+        return HEADER_BYTES + len(self._records) if self._buffer is None else len(self._buffer)
+
+    def _build(self) -> bytearray:
+        """Once; who asks again gets the same."""
+        if self._buffer is None:
+            count, at_ms = self._relative_offset, self._at_ms
+            records = _ENCODE[self._codec](self._records) if self._codec else self._records
+            rest = _REST.pack(self._codec, count - 1, at_ms, at_ms, *self._producer, count)
+            self._buffer = whole = bytearray().join((bytes(_FRONT.size), rest, records))
+            checksum = calc_crc32c(memoryview(whole)[_FRONT.size :])
+            _FRONT.pack_into(whole, 0, 0, len(whole) - _LENGTH_ENDS, _NO_LEADER_EPOCH, _FORMAT, checksum)
+            self._records = b""
+        return self._buffer
+
+
+def written(pairs: Pairs, form: Form) -> Iterator[WrittenBatch]:
+    """The pairs in order, each in the first batch that has room; a batch is written when it is asked for."""
+    place, room_bytes = 0, form.max_bytes - HEADER_BYTES - 1
+    while place < len(pairs):
+        start = place
+        records, place = native.write_records(pairs, start, room_bytes)
+        yield WrittenBatch(records, place - start, time.time_ns() // 1_000_000, form.codec)
