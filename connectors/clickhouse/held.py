@@ -15,11 +15,19 @@ _offset = attrgetter("offset")
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """When a block leaves: with `rows`, with `bytes`, or at the next multiple of `wait_s` of the monotonic clock."""
+    """When a block leaves: with `rows`, with `bytes`, or at the next multiple of `wait_s` of the monotonic clock.
+
+    `after_s`: that much behind the multiples, so that not everything leaves at once.
+    """
 
     rows: int
     bytes: int
     wait_s: float
+    after_s: float = 0.0
+
+    def due_s(self, since_s: float) -> float:
+        """When what has waited since then leaves: the same instants for all that wait."""
+        return ((since_s - self.after_s) // self.wait_s + 1) * self.wait_s + self.after_s
 
 
 @dataclass(slots=True)

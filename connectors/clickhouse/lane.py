@@ -109,8 +109,7 @@ class Lane:
             self._freed()
 
     async def _until_due(self) -> None:
-        wait_s = self._cut.wait_s
-        due_s = (self._since_s // wait_s + 1) * wait_s  # the same instants for all lanes: their blocks go together
+        due_s = self._cut.due_s(self._since_s)  # the same instant for other lanes: their blocks go together
         while not (self._closing or self._waiting.rows >= self._cut.rows or self._waiting.bytes >= self._cut.bytes):
             left_s = due_s - time.monotonic()
             if left_s <= 0:

@@ -114,3 +114,9 @@ def test_what_bytes_hold_is_told_as_it_is(size: int) -> None:
     held = used + len(data) if BUILT else used  # objects are copies, bytes are kept alive
     assert held <= 1.01 * bytes_of(found)
     assert bytes_of(found) <= 2 * held
+
+
+def test_all_that_wait_leave_at_the_same_instants_and_others_in_between() -> None:
+    derived, raw = Cut(rows=1, bytes=1, wait_s=2.0), Cut(rows=1, bytes=1, wait_s=2.0, after_s=1.0)
+    assert [derived.due_s(since_s) for since_s in (0.0, 0.5, 1.9, 2.0)] == [2.0, 2.0, 2.0, 4.0]
+    assert [raw.due_s(since_s) for since_s in (0.0, 0.5, 1.0, 2.9, 3.0)] == [1.0, 1.0, 3.0, 3.0, 5.0]
