@@ -14,90 +14,26 @@ Private interfaces of three pinned packages: `tests/contract/test_transport.py` 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Set
+from collections.abc import AsyncIterator, Set
 from typing import Any
 
 import faust
-from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 
-from agents.wire import RAW, Batch, records_of, remember_bytes
-from pipeline.per_record import BUILT
+from connectors.wire import COALESCED, RAW, deliver_whole_batches, together
 
 MAX_RECORDS = 20_000
 FETCH_MIN_BYTES, FETCH_WAIT_MS = 64 << 10, 15
-COALESCED: set[str] = set()
 NEVER = 2**63
-
-
-class Run:
-    """One wire batch: its records, or as `batch` their bytes, and the offset that follows it."""
-
-    __slots__ = ("batch", "next_offset", "records", "timestamp")
-
-    def __init__(self, records: list[Any], next_offset: int, timestamp: int, batch: Batch | None = None) -> None:
-        self.records = records
-        self.batch = batch
-        self.next_offset = next_offset
-        self.timestamp = timestamp
-
-    def __len__(self) -> int:
-        return len(self.records) if self.batch is None else self.batch[-1]
-
-
-def together(runs: list[Run]) -> Any:
-    """The records of these runs as one sequence, without an object for each where all are bytes."""
-    batches = [run.batch for run in runs if run.batch is not None]
-    if len(batches) == len(runs):
-        return records_of(batches)
-    records: list[Any] = []
-    for run in runs:
-        records.extend(run.records if run.batch is None else records_of([run.batch]))
-    return records
-
-
-_unpack_one_by_one = fetcher.PartitionRecords._unpack_records
-
-
-def _unpack_records(self: Any) -> Iterator[Any]:
-    """Yield a Run per wire batch: no ConsumerRecord per record (0.4 us instead of 2 us each)."""
-    if self._tp.topic not in COALESCED:
-        yield from _unpack_one_by_one(self)
-        return
-    committed_only = self._isolation_level == fetcher.READ_COMMITTED
-    raw = self._tp.topic in RAW
-    while self._records.has_next():
-        batch = self._records.next_batch()
-        if self._check_crcs and not batch.validate_crc():
-            raise CorruptRecordException(f"Invalid CRC - {self._tp}")
-        aborted = False
-        if committed_only and batch.producer_id is not None:
-            self._consume_aborted_up_to(batch.base_offset)
-            if batch.is_control_batch and self._contains_abort_marker(batch):
-                self._aborted_producers.discard(batch.producer_id)
-            aborted = batch.is_transactional and batch.producer_id in self._aborted_producers
-        records, as_bytes = [], None
-        if not batch.is_control_batch and not aborted:
-            begun = batch.base_offset < self.next_fetch_offset  # the fetch began inside this batch
-            as_bytes = self._records.bytes_of(batch) if raw and not begun else None
-            if as_bytes is None:
-                records = list(batch)
-            if begun:
-                records = [record for record in records if record.offset >= self.next_fetch_offset]
-        self.next_fetch_offset = batch.next_offset
-        yield Run(records, batch.next_offset, batch.max_timestamp, as_bytes)
 
 
 def coalesce(topics: set[str], *, raw: Set[str] = frozenset()) -> None:
     """Deliver these topics by whole batches to every aiokafka consumer of this process, `raw` ones as their bytes."""
     COALESCED.update(topics)
-    if BUILT:
-        RAW.update(raw)
-        remember_bytes()
-    fetcher.PartitionRecords._unpack_records = _unpack_records
+    RAW.update(raw)
+    deliver_whole_batches()
 
 
 class CoalescingConsumer(driver.Consumer):  # type: ignore[misc]

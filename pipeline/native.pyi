@@ -33,7 +33,52 @@ class WireRecords(Sequence[SourceRecord]):
     @overload
     def __getitem__(self, index: int, /) -> SourceRecord: ...
     @overload
-    def __getitem__(self, index: slice, /) -> Sequence[SourceRecord]: ...
+    def __getitem__(self, index: slice, /) -> Sequence[SourceRecord]:
+        """With a step of 1 WireRecords again, over the same bytes."""
+
+    @property
+    def nbytes(self) -> int:
+        """What these records hold in memory; a part is told its share of what it came in."""
+
+    @staticmethod
+    def joined(parts: list[WireRecords], /) -> WireRecords: ...
+
+class Rows:
+    """Columns by their numbers in the shape. Text and whole numbers without null are what the methods compare."""
+
+    dropped: int
+    newest_ms: int
+    def __len__(self) -> int: ...
+    def thin_out(self, id_: int, time: int, unit: int, version: int, /) -> int:
+        """Of rows with equal id and time // unit only that with the highest version stays. How many went."""
+
+    def newest(self, level: int, wanted: str, id_: int, version: int, /) -> bytes:
+        """Of rows of that level and equal id the number of that with the highest version, as int32."""
+
+    def column(self, number: int, /) -> tuple[int, bool, bytes | None, bytes | None, bytes, bytes | None]:
+        """Gives a column away: nulls, whether all is 0, false or "", and for Arrow validity, offsets, data, indexes."""
+
+# name, kind (i: int64, u: uint32, d: date32, b: bool, t: text, n: text with a
+# dictionary), place in the record (o: offset, t: timestamp, k: key,
+# v: value, d: day; -: a field of the value), may be null, is required, default, lowest, highest
+RowColumn = tuple[str, str, str, bool, bool, int | str | None, int, int]
+
+class RowShape:
+    def __init__(
+        self,
+        columns: list[RowColumn],
+        keyless: bool,
+        zone: int,
+        start: int,
+        quarter_ms: int,
+        day_of: Callable[[str, int], int],
+    ) -> None:
+        """Up to 120 columns, best in the order of the fields. `keyless`: records without a key are no rows; else those
+        that have no value either. `zone` and `start`: numbers of the columns a day is of, -1 where there is none.
+        """
+
+    def read(self, records: Sequence[SourceRecord], /) -> Rows | None:
+        """None: something is not plainly good, or these are not WireRecords. Runs beside other threads."""
 
 def write_records(pairs: list[tuple[bytes | None, bytes | None]], start: int, room_bytes: int, /) -> tuple[bytes, int]:
     """The pairs from `start` on that fit a batch of `room_bytes` of records, the first of them in any case.

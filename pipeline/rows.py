@@ -278,12 +278,13 @@ def _struct(name: str, wanted: dict[str, Any], model: Any) -> type[msgspec.Struc
         if dot:
             nested.setdefault(outer, {})[inner] = type_
         else:
-            fields.append((source, type_, *_default(model, source)))
+            fields.append((source, type_, *default_of(model, source)))
     for outer, inside in nested.items():
         fields.append((outer, _struct(outer, inside, model.model_fields[outer].annotation)))
     return msgspec.defstruct(re.sub(r"\W", "_", name), fields, kw_only=True, gc=False)
 
 
-def _default(model: Any, name: str) -> tuple[Any, ...]:
+def default_of(model: Any, name: str) -> tuple[Any, ...]:
+    """The default of a field of this contract, as one element; none where it is required."""
     default = PydanticUndefined if model is None else model.model_fields[name].default
     return () if default is PydanticUndefined else (default,)

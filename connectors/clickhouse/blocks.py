@@ -1,17 +1,20 @@
 """Columns of a block as an Arrow table: the fastest way into ClickHouse from Python."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.row_layouts import Laid, Layout, laid_out
 from pipeline.rows import Block, Columns, picked_block_of
 from pipeline.state import SourceRecord
 from schemas.table import BOOL, DATE, FLOAT, INSTANT, INT, NAME, PLACE, TEXT, Column, Table
 from schemas.tables import TABLES
 
 _BY_NAME = {table.name: table for table in TABLES}
+
+INDEX_BYTES = 4
 
 _ARROW: dict[str, Any] = {
     TEXT: pa.binary(),  # raw values may be any bytes
@@ -43,14 +46,69 @@ _LEFT_OUT = {TEXT: "", NAME: "", INT: 0, PLACE: 0, "UInt32": 0, BOOL: False}
 def lean_table(table: Table, columns: Columns) -> Any:
     """As `arrow_table`, without the columns that hold nothing but their default: half of those of most totals."""
     present = [column for column in table.inserted if not _holds_nothing(column, columns[column.name])]
-    arrays = [pa.array(columns[column.name], type=arrow_type(column.type)) for column in present]
+    arrays = [_lean_array(column, columns[column.name]) for column in present]
     return pa.Table.from_arrays(arrays, names=[column.name for column in present])
+
+
+def _lean_array(column: Column, values: list[Any]) -> Any:
+    """Names come with a dictionary, as ClickHouse keeps them: fewer bytes, and nothing to look up for each row."""
+    array = pa.array(values, type=arrow_type(column.type))
+    return array.dictionary_encode() if column.type == NAME else array
 
 
 def _holds_nothing(column: Column, values: list[Any]) -> bool:
     if column.type.startswith("Nullable("):
         return values.count(None) == len(values)
     return column.type in _LEFT_OUT and not any(values)
+
+
+def _arrows_of(laid: Laid) -> Iterator[tuple[Table, Any]]:
+    """The rows as they were laid out, without a copy, and what of them goes into further tables."""
+    if not laid.block.rows:
+        return
+    present = [column for column in laid.table.inserted if not _is_blank(column, laid)]
+    arrays = [_array(column, laid.columns[column.name], laid.block.rows) for column in present]
+    rows = pa.Table.from_arrays(arrays, names=[column.name for column in present])
+    yield laid.table, rows
+    for name, picked in laid.picks.items():
+        yield _BY_NAME[name], rows if picked is None else _picked(rows, picked)
+
+
+def _picked(rows: Any, indexes: bytes) -> Any:
+    return rows if len(indexes) == INDEX_BYTES * rows.num_rows else rows.take(_indexes(indexes))
+
+
+def _is_blank(column: Column, laid: Laid) -> bool:
+    layout = laid.columns[column.name]
+    if not isinstance(layout, Layout):
+        return column.type in _LEFT_OUT and not layout
+    if column.type.startswith("Nullable("):
+        return layout.nulls == laid.block.rows
+    return column.type in _LEFT_OUT and layout.blank
+
+
+def _array(column: Column, layout: Layout | str | int, rows: int) -> Any:
+    type_ = arrow_type(column.type)
+    if not isinstance(layout, Layout):
+        return _constant(column, layout, rows)
+    data = (
+        [pa.py_buffer(layout.data)] if layout.ends is None else [pa.py_buffer(layout.ends), pa.py_buffer(layout.data)]
+    )
+    if layout.indexes is not None:
+        values = pa.Array.from_buffers(type_, len(layout.ends or b"") // INDEX_BYTES - 1, [None, *data])
+        return pa.DictionaryArray.from_arrays(_indexes(layout.indexes), values)
+    valid = None if layout.valid is None else pa.py_buffer(layout.valid)
+    return pa.Array.from_buffers(type_, rows, [valid, *data], layout.nulls)
+
+
+def _indexes(indexes: bytes) -> Any:
+    return pa.Array.from_buffers(pa.int32(), len(indexes) // INDEX_BYTES, [None, pa.py_buffer(indexes)])
+
+
+def _constant(column: Column, value: Any, rows: int) -> Any:
+    if column.type == NAME:
+        return pa.DictionaryArray.from_arrays(_indexes(bytes(INDEX_BYTES * rows)), pa.array([value], pa.string()))
+    return pa.repeat(pa.scalar(value, arrow_type(column.type)), rows)
 
 
 def _with_columns(table: Table, arrow: Any, names: set[str]) -> Any:
@@ -62,7 +120,7 @@ def _with_columns(table: Table, arrow: Any, names: set[str]) -> Any:
     arrays = [
         arrow.column(column.name)
         if column.name in held
-        else pa.repeat(pa.scalar(_LEFT_OUT.get(column.type), arrow_type(column.type)), arrow.num_rows)
+        else _constant(column, _LEFT_OUT.get(column.type), arrow.num_rows)
         for column in wanted
     ]
     return pa.Table.from_arrays(arrays, names=[column.name for column in wanted])
@@ -75,7 +133,7 @@ class Body:
     table: Table
     rows: int
     columns: list[str]
-    data: bytes
+    data: memoryview
 
 
 def body_of(table: Table, arrow: Any, compression: Any = None) -> Body:
@@ -84,7 +142,7 @@ def body_of(table: Table, arrow: Any, compression: Any = None) -> Body:
     sink = pa.BufferOutputStream()
     with pa.RecordBatchFileWriter(sink, arrow.schema, options=options) as writer:
         writer.write(arrow)
-    return Body(table, arrow.num_rows, arrow.column_names, sink.getvalue().to_pybytes())
+    return Body(table, arrow.num_rows, arrow.column_names, memoryview(sink.getvalue()))
 
 
 def whole(table: Table, arrows: Sequence[Any], compression: str | None = None) -> Body:
@@ -93,7 +151,7 @@ def whole(table: Table, arrows: Sequence[Any], compression: str | None = None) -
         return body_of(table, arrows[0], compression)
     names = set().union(*(arrow.column_names for arrow in arrows))
     alike = [_with_columns(table, arrow, names) for arrow in arrows]
-    return body_of(table, pa.concat_tables(alike).combine_chunks(), compression)
+    return body_of(table, pa.concat_tables(alike).unify_dictionaries().combine_chunks(), compression)
 
 
 def prepare(
@@ -104,7 +162,10 @@ def prepare(
     Rows that go into several tables are made once; the copies are picked from the Arrow columns. The block that
     comes back has no columns any more.
     """
-    block = picked_block_of(topic, topic_id, partition, records)
+    laid = laid_out(topic, topic_id, partition, records)
+    if laid is not None:
+        return laid.block, list(_arrows_of(laid))
+    block = picked_block_of(topic, topic_id, partition, list(records))
     arrows: dict[str, Any] = {}
     while block.tables:
         name = next(iter(block.tables))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter
 
+from connectors.wire import joined
 from pipeline.state import SourceRecord
 
 RECORD_BYTES = 280  # of a record's objects, beside the bytes of its key and value
@@ -14,11 +15,19 @@ _offset = attrgetter("offset")
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """When a block leaves: with `rows`, with `bytes`, or at the next multiple of `wait_s` of the monotonic clock."""
+    """When a block leaves: with `rows`, with `bytes`, or at the next multiple of `wait_s` of the monotonic clock.
+
+    `after_s`: that much behind the multiples, so that not everything leaves at once.
+    """
 
     rows: int
     bytes: int
     wait_s: float
+    after_s: float = 0.0
+
+    def due_s(self, since_s: float) -> float:
+        """When what has waited since then leaves: the same instants for all that wait."""
+        return ((since_s - self.after_s) // self.wait_s + 1) * self.wait_s + self.after_s
 
 
 @dataclass(slots=True)
@@ -46,26 +55,27 @@ class Held:
             self.rows += len(run)
             self.bytes += size
 
-    def take(self, cut: Cut) -> tuple[list[SourceRecord], int]:
+    def take(self, cut: Cut) -> tuple[Sequence[SourceRecord], int]:
         """The next block and its bytes: at most `cut.rows` and `cut.bytes` (one record may be larger), no gap in it."""
-        taken: list[SourceRecord] = []
-        size = 0
-        while self._runs and len(taken) < cut.rows:
+        taken: list[Sequence[SourceRecord]] = []
+        rows = size = 0
+        while self._runs and rows < cut.rows:
             run = self._runs[0]
-            if taken and run.records[0].offset != taken[-1].offset + 1:
+            if taken and run.records[0].offset != taken[-1][-1].offset + 1:
                 break
-            if len(taken) + len(run.records) > cut.rows or size + run.bytes > cut.bytes:
-                fits = _prefix(run.records, cut.rows - len(taken), cut.bytes - size)
+            if rows + len(run.records) > cut.rows or size + run.bytes > cut.bytes:
+                fits = _prefix(run.records, cut.rows - rows, cut.bytes - size)
                 if not fits and taken:
                     break
                 self._split(max(fits, 1))
                 run = self._runs[0]
             self._runs.popleft()
-            taken += run.records
+            taken.append(run.records)
+            rows += len(run.records)
             size += run.bytes
-        self.rows -= len(taken)
+        self.rows -= rows
         self.bytes -= size
-        return taken, size
+        return joined(taken), size
 
     def _split(self, at: int) -> None:
         run = self._runs[0]
@@ -78,11 +88,19 @@ class Held:
 
 
 def bytes_of(records: Sequence[SourceRecord]) -> int:
-    """What they hold in memory, estimated from above."""
+    """What they hold in memory, estimated from above. Parts of a batch that is bytes count by their share of it."""
+    share = _share(records)
+    if share:
+        return share
     payload = sum([len(record.value or b"") for record in records]) + sum(
         [len(record.key or b"") for record in records]
     )
     return RECORD_BYTES * len(records) + payload
+
+
+def _share(records: Sequence[SourceRecord]) -> int:
+    """Of records that are bytes, what they hold of these; 0 where they are objects."""
+    return int(getattr(records, "nbytes", 0))
 
 
 def _without_gaps(records: Sequence[SourceRecord]) -> Iterator[Sequence[SourceRecord]]:
@@ -99,6 +117,9 @@ def _without_gaps(records: Sequence[SourceRecord]) -> Iterator[Sequence[SourceRe
 
 def _prefix(records: Sequence[SourceRecord], rows: int, size: int) -> int:
     """How many of the first records fit."""
+    share = _share(records)
+    if share:
+        return max(0, min(rows, size * len(records) // share))
     count = 0
     for held in accumulate(bytes_of((record,)) for record in records[:rows]):
         if held > size:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from connectors import telemetry
 from connectors.clickhouse import gauges
@@ -13,6 +15,7 @@ from pipeline.codes import DropReason, Stage
 from pipeline.state import SourceRecord
 
 log = telemetry.log(__name__)
+_offset = attrgetter("offset")
 
 
 def _nothing() -> None:
@@ -47,7 +50,7 @@ class Lane:
     def add(self, records: Sequence[SourceRecord]) -> None:
         """Records as fetched, in order. Those that were stored before are passed over."""
         if records and records[0].offset < self.next_offset:
-            records = [record for record in records if record.offset >= self.next_offset]
+            records = records[bisect_left(records, self.next_offset, key=_offset) :]
         if not records:
             return
         missed = records[0].offset - self.next_offset
@@ -106,8 +109,7 @@ class Lane:
             self._freed()
 
     async def _until_due(self) -> None:
-        wait_s = self._cut.wait_s
-        due_s = (self._since_s // wait_s + 1) * wait_s  # the same instants for all lanes: their blocks go together
+        due_s = self._cut.due_s(self._since_s)  # the same instant for other lanes: their blocks go together
         while not (self._closing or self._waiting.rows >= self._cut.rows or self._waiting.bytes >= self._cut.bytes):
             left_s = due_s - time.monotonic()
             if left_s <= 0:
@@ -118,7 +120,7 @@ class Lane:
             except TimeoutError:
                 return
 
-    async def _store(self, records: list[SourceRecord]) -> None:
+    async def _store(self, records: Sequence[SourceRecord]) -> None:
         block = await self._writer.write(self.topic, self.topic_id, self.partition, records)
         self._reach("block_written")
         empty = block.rows + len(block.refused) == 0

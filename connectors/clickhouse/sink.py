@@ -20,19 +20,20 @@ from connectors.clickhouse.held import Cut
 from connectors.clickhouse.lane import Lane
 from connectors.clickhouse.migrations import pending
 from connectors.clickhouse.positions import Place, Stored, last_stored, refuse_lost
-from connectors.clickhouse.wire import deliver_whole_batches, whole_batches
 from connectors.clickhouse.writer import CHECK, BlockWriter
 from connectors.clock import Clock
 from connectors.failpoints import SINK_PLACES, failpoints
 from connectors.kafka import consumer_config, start_producer, topic_ids
 from connectors.retry import Stopped, retrying
 from connectors.settings import Settings
+from connectors.wire import WholeBatches, deliver_whole_batches, together
 from pipeline.codes import MisconfiguredCode, Stage, TransientCode
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord, Misconfigured, Transient
+from pipeline.row_layouts import reads
 from pipeline.rows import Block
 from pipeline.state import SourceRecord
-from schemas.tables import SINK_TOPICS
+from schemas.tables import RAW_RECORDS, SINK_TOPICS, TABLES_OF
 from schemas.topics import DEAD_LETTERS
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ async def run_sink(
             await _patiently(lambda: asyncio.to_thread(_refuse_pending, settings), CHECK, stop)
             client = await _patiently(lambda: connect_async(settings), CHECK, stop)
             stack.push_async_callback(client.close)
-            consumer = await _patiently(lambda: _start_consumer(settings), KAFKA_CHECK, stop)
+            consumer = await _patiently(lambda: _start_consumer(settings, topics), KAFKA_CHECK, stop)
             stack.push_async_callback(consumer.stop)
 
             async def read_positions() -> dict[Place, Stored]:
@@ -121,14 +122,14 @@ def _refuse_pending(settings: Settings) -> None:
         )
 
 
-async def _start_consumer(settings: Settings) -> AIOKafkaConsumer:
+async def _start_consumer(settings: Settings, topics: Sequence[str]) -> AIOKafkaConsumer:
     # A position that retention has overtaken goes on at the oldest record; the lane sees and tells the gap.
     deliver_whole_batches()
     options = consumer_config(settings) | {
         "max_partition_fetch_bytes": FETCH_BYTES,
         "fetch_min_bytes": FETCH_MIN_BYTES,
         "fetch_max_wait_ms": FETCH_WAIT_MS,
-        "key_deserializer": whole_batches,
+        "key_deserializer": WholeBatches(raw={topic for topic in topics if reads(topic)}),
     }
     consumer = AIOKafkaConsumer(**options, group_id=None, auto_offset_reset="earliest")
     try:
@@ -178,7 +179,9 @@ class _Sink:
     ) -> None:
         self._clock, self._consumer, self._writer = clock, consumer, writer
         self._freed = asyncio.Event()
-        cut = Cut(settings.sink.block_rows, BLOCK_BYTES, settings.sink.flush_s)
+        wait_s = settings.sink.flush_s
+        # Raw records and what is derived share no table: half of the work each, half of the time apart.
+        afters = {topic: wait_s / 2 if TABLES_OF[topic] == (RAW_RECORDS,) else 0.0 for topic in ids}
         reach = failpoints(settings.sink.failpoints, SINK_PLACES)
         self._lanes = {
             TopicPartition(topic, number): Lane(
@@ -187,7 +190,7 @@ class _Sink:
                 number,
                 last=stored.get((topic, number)),
                 writer=writer,
-                cut=cut,
+                cut=Cut(settings.sink.block_rows, BLOCK_BYTES, wait_s, afters[topic]),
                 freed=self._freed.set,
                 reach=reach,
             )
@@ -242,7 +245,7 @@ class _Sink:
             for place, runs in batches.items():
                 lane = self._lanes[place]
                 for run in runs:
-                    lane.add(run.records)
+                    lane.add(together([run]))
             await asyncio.sleep(0)
 
     def _wanted(self) -> list[TopicPartition]:

@@ -1,7 +1,7 @@
 """Writes blocks: rows into their tables, dead letters, then the range into `sink_blocks`; each until it succeeds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -28,11 +28,25 @@ WRITERS = 8  # blocks prepared and inserted at the same time; bounds memory and 
 ROUND = 6  # attempts until the back-off starts over, so that a return is noticed within seconds
 # Equal keys of an insert are rare and merges replace them: looking for them in every insert costs a quarter of it.
 AS_IT_COMES = {"optimize_on_insert": 0}
+SLICED_BYTES, SLICE_BYTES = 256 << 10, 64 << 10
 WAITING = "The records wait in Kafka; nothing is lost while its retention lasts."
 log = telemetry.log(__name__)
 
 T = TypeVar("T")
 Refuse = Callable[[Block, SourceRecord, BadRecord], Awaitable[None]]
+
+
+def sent(data: memoryview) -> bytes | AsyncIterator[memoryview]:
+    """Large bodies in slices: as bytes they are copied four times on their way out.
+
+    Small ones as bytes, which the client may send again when the server had closed an idle connection.
+    """
+    return bytes(data) if len(data) < SLICED_BYTES else _slices(data)
+
+
+async def _slices(data: memoryview) -> AsyncIterator[memoryview]:
+    for at in range(0, len(data), SLICE_BYTES):
+        yield data[at : at + SLICE_BYTES]
 
 
 class BlockWriter:
@@ -51,7 +65,7 @@ class BlockWriter:
         self._ledger_wanted = asyncio.Event()
         self._away = False
 
-    async def write(self, topic: str, topic_id: str, partition: int, records: list[SourceRecord]) -> Block:
+    async def write(self, topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord]) -> Block:
         """Returns when every row is acknowledged; the range is not in the ledger yet. Raises Misconfigured, Stopped."""
         async with self._slots:
             with self._gathering.preparing(TABLES_OF[topic]):
@@ -108,7 +122,7 @@ class BlockWriter:
         async def once() -> None:
             with sorted_errors(self._settings):
                 options = {"insert_deduplication_token": token, **AS_IT_COMES}
-                await self._client.raw_insert(body.table.name, body.columns, body.data, options, "Arrow")
+                await self._client.raw_insert(body.table.name, body.columns, sent(body.data), options, "Arrow")
 
         while True:
             try:

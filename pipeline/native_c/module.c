@@ -31,6 +31,10 @@ static const int64_t NEVER = 1LL << 62;
 #include "ahead.h"
 #include "first_events.h"
 #include "panes.h"
+#include "columns.h"
+#include "row_shape.h"
+#include "rows.h"
+#include "row_objects.h"
 #include "fold.h"
 #include "totals.h"
 #include "judged.h"
@@ -61,13 +65,15 @@ PyMODINIT_FUNC PyInit_native(void) {
     intern_names_of_restore();
     for (int i = 0; i < STRINGS; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
     PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&IdNamesType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
-                             PyType_Ready(&WireRecordsType) < 0 || PyType_Ready(&DrainType) < 0 || PyType_Ready(&CopiesType) < 0
+                             PyType_Ready(&WireRecordsType) < 0 || PyType_Ready(&DrainType) < 0 || PyType_Ready(&CopiesType) < 0 ||
+                             PyType_Ready(&RowsType) < 0 || PyType_Ready(&RowShapeType) < 0
                          ? NULL : PyModule_Create(&module);
     if (!made) return NULL;
     if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||
         PyModule_AddObjectRef(made, "IdNames", (PyObject *)&IdNamesType) < 0 ||
         PyModule_AddObjectRef(made, "Panes", (PyObject *)&PanesType) < 0 ||
         PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0 ||
+        PyModule_AddObjectRef(made, "RowShape", (PyObject *)&RowShapeType) < 0 ||
         PyModule_AddObjectRef(made, "Copies", (PyObject *)&CopiesType) < 0 ||
         PyModule_AddFunctions(made, record_batch_methods) < 0 || PyModule_AddFunctions(made, restore_functions) < 0) {
         Py_DECREF(made);

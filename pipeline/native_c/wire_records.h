@@ -8,10 +8,12 @@ typedef struct { int64_t offset, timestamp_ms; Text key, value; } Place;
 
 typedef struct {
     PyObject_HEAD
-    PyObject *buffers; /* a tuple of bytes, which the places point into */
+    PyObject *buffers; /* what holds the bytes that the places point into */
     Place *at;
-    Py_ssize_t count;
+    Py_ssize_t count, size; /* size: bytes of the batches and of the places */
 } WireRecords;
+
+static PyTypeObject WireRecordsType;
 
 typedef struct { PyObject_HEAD PyObject *offset, *timestamp, *key, *value; } WireRecord;
 
@@ -86,6 +88,7 @@ static int read_batch(WireRecords *self, PyObject *batch) {
     const char *p = PyBytes_AS_STRING(buffer) + start, *end = PyBytes_AS_STRING(buffer) + stop;
     for (int i = 0; i < count; i++)
         if (!(p = read_record(p, end, base_offset, base_ms, &self->at[self->count++]))) goto broken;
+    self->size += stop - start + count * (Py_ssize_t)sizeof *at;
     if (p == end) return 0;
 broken:
     PyErr_SetString(PyExc_ValueError, "not a batch of records");
@@ -135,6 +138,45 @@ static PyObject *WireRecords_item(WireRecords *self, Py_ssize_t index) {
     return NULL;
 }
 
+/* Records that follow each other in one or several of these; the batches stay as long as one of their records does. */
+static WireRecords *empty_records(Py_ssize_t room) {
+    WireRecords *made = (WireRecords *)WireRecordsType.tp_alloc(&WireRecordsType, 0);
+    if (made && !(made->at = PyMem_RawMalloc((size_t)(room + 1) * sizeof *made->at))) {
+        PyErr_NoMemory();
+        Py_CLEAR(made);
+    }
+    return made;
+}
+
+static PyObject *part_of(const WireRecords *self, Py_ssize_t start, Py_ssize_t count) {
+    WireRecords *made = empty_records(count);
+    if (!made) return NULL;
+    made->buffers = Py_NewRef(self->buffers);
+    made->count = count;
+    if (count) made->size = (self->size * count + self->count - 1) / self->count;
+    memcpy(made->at, self->at + start, (size_t)count * sizeof *made->at);
+    return (PyObject *)made;
+}
+
+static PyObject *WireRecords_joined(PyObject *type, PyObject *parts) {
+    if (!PyList_Check(parts)) return PyErr_Format(PyExc_TypeError, "parts are a list");
+    Py_ssize_t rows = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts); i++) {
+        if (!Py_IS_TYPE(PyList_GET_ITEM(parts, i), &WireRecordsType)) return PyErr_Format(PyExc_TypeError, "a part is WireRecords");
+        rows += ((WireRecords *)PyList_GET_ITEM(parts, i))->count;
+    }
+    WireRecords *made = empty_records(rows);
+    if (!made || !(made->buffers = PyTuple_New(PyList_GET_SIZE(parts)))) return Py_XDECREF(made), NULL;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts); i++) {
+        const WireRecords *part = (const WireRecords *)PyList_GET_ITEM(parts, i);
+        PyTuple_SET_ITEM(made->buffers, i, Py_NewRef(part->buffers));
+        memcpy(made->at + made->count, part->at, (size_t)part->count * sizeof *made->at);
+        made->count += part->count;
+        made->size += part->size;
+    }
+    return (PyObject *)made;
+}
+
 static PyObject *WireRecords_subscript(WireRecords *self, PyObject *place) {
     Py_ssize_t start, stop, step;
     if (!PySlice_Check(place)) {
@@ -143,6 +185,7 @@ static PyObject *WireRecords_subscript(WireRecords *self, PyObject *place) {
     }
     if (PySlice_Unpack(place, &start, &stop, &step) < 0) return NULL;
     Py_ssize_t count = PySlice_AdjustIndices(self->count, &start, &stop, step);
+    if (step == 1) return part_of(self, start, count);
     PyObject *list = PyList_New(count);
     for (Py_ssize_t i = 0; list && i < count; i++) {
         PyObject *record = WireRecords_item(self, start + i * step);
@@ -152,6 +195,11 @@ static PyObject *WireRecords_subscript(WireRecords *self, PyObject *place) {
     return list;
 }
 
+static PyMethodDef WireRecords_methods[] = {
+    {"joined", (PyCFunction)WireRecords_joined, METH_O | METH_STATIC, "See pipeline/native.pyi."}, {NULL}};
+static PyMemberDef WireRecords_members[] = {
+    {"nbytes", T_PYSSIZET, offsetof(WireRecords, size), READONLY, "Bytes these records hold, those of a part by its share."},
+    {NULL}};
 static PyMappingMethods WireRecords_mapping = {.mp_length = (lenfunc)WireRecords_len, .mp_subscript = (binaryfunc)WireRecords_subscript};
 static PySequenceMethods WireRecords_sequence = {.sq_length = (lenfunc)WireRecords_len, .sq_item = (ssizeargfunc)WireRecords_item};
 static PyTypeObject WireRecordsType = {
@@ -163,4 +211,6 @@ static PyTypeObject WireRecordsType = {
     .tp_dealloc = (destructor)WireRecords_dealloc,
     .tp_as_sequence = &WireRecords_sequence,
     .tp_as_mapping = &WireRecords_mapping,
+    .tp_methods = WireRecords_methods,
+    .tp_members = WireRecords_members,
 };

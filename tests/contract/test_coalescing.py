@@ -11,18 +11,20 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from agents import transport
-from agents.transport import Run, coalesce
+from agents.transport import coalesce
+from connectors import wire as batches
+from connectors.wire import Run
 from tests.contract.consumers import TP0, ours
 
 
 @pytest.fixture
 def coalesced() -> Iterator[None]:
-    before = set(transport.COALESCED)
+    before = set(batches.COALESCED)
     coalesce({"t"})
     yield
-    transport.COALESCED.clear()
-    transport.COALESCED.update(before)
-    fetcher.PartitionRecords._unpack_records = transport._unpack_one_by_one
+    batches.COALESCED.clear()
+    batches.COALESCED.update(before)
+    fetcher.PartitionRecords._unpack_records = batches._one_by_one
 
 
 def wire(*batches: list[int]) -> bytes:

@@ -26,6 +26,7 @@ from faust.types import TP
 
 from agents import transport
 from agents.transport import CoalescingApp, CoalescingConsumer
+from connectors import wire
 from connectors.patience import be_patient
 from tests.contract.consumers import TP0, ours, stock
 
@@ -65,7 +66,7 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[str]]] = {
     "Consumer.highwater": (base.ThreadDelegateConsumer.highwater, ["self", "tp"]),
     "Thread.seek_to_beginning": (driver.AIOKafkaConsumerThread.seek_to_beginning, ["self", "partitions"]),
     "App._new_transport": (faust.App._new_transport, ["self"]),
-    "PartitionRecords._unpack_records": (transport._unpack_one_by_one, ["self"]),
+    "PartitionRecords._unpack_records": (wire._one_by_one, ["self"]),
     "PartitionRecords._consume_aborted_up_to": (
         fetcher.PartitionRecords._consume_aborted_up_to,
         ["self", "batch_offset"],

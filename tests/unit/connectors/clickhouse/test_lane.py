@@ -15,6 +15,8 @@ from pipeline.rows import Block, block_of
 from pipeline.state import SourceRecord
 from schemas.topics import TOTALS
 from tests.integration.clickhouse_rows import total
+from tests.property.test_wire_records import batch_of, built
+from tests.wire_reading import WireRecords
 
 TOPIC = "raw.events.v1"
 MB = 1 << 20
@@ -107,8 +109,9 @@ async def test_records_stored_before_are_passed_over() -> None:
     one = lane(writer := MemoryWriter(), Cut(rows=100, bytes=MB, wait_s=60), last=last)
     one.add(records(5, 6, 7, 8))
     one.add(records(7, 8))
+    one.add(WireRecords([batch_of(built(7, [(0, b"k", b"{}", [])] * 4))]))
     await stored(writer, one)
-    assert writer.ranges == [(7, 8)]
+    assert writer.ranges == [(7, 10)]
 
 
 async def test_a_range_of_ticks_grows_over_restarts_and_records_begin_a_new_one() -> None:

@@ -1,4 +1,4 @@
-"""Batches as bytes: whatever codec they came in, what is read of them is what aiokafka reads."""
+"""Whole batches for those who ask for them; as bytes, whatever codec they came in, they are what aiokafka reads."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -8,10 +8,19 @@ from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
 
-from agents import wire
-from agents.transport import Run, together
-from agents.wire import RememberedRecords, records_of, remember_bytes
+from connectors import wire
+from connectors.wire import (
+    RememberedRecords,
+    Run,
+    WholeBatches,
+    deliver_whole_batches,
+    joined,
+    records_of,
+    together,
+)
+from pipeline.per_record import BUILT
 from tests.wire_reading import WireRecords
 
 NOON_MS = 1_790_000_000_000
@@ -20,7 +29,8 @@ CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 
 @pytest.fixture(autouse=True)
 def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "native", SimpleNamespace(WireRecords=WireRecords))  # the one in C where it was built
+    if not BUILT:
+        monkeypatch.setattr(wire, "native", SimpleNamespace(WireRecords=WireRecords))
 
 
 def whole(base_offset: int, count: int, codec: int = 0) -> bytes:
@@ -76,8 +86,56 @@ def test_runs_of_bytes_and_of_objects_come_together_in_order() -> None:
     assert list(together([Run([], 9, NOON_MS)])) == []
 
 
-def test_the_fetcher_of_this_process_remembers_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fetcher.MemoryRecords in (MemoryRecords, RememberedRecords)
-    monkeypatch.setattr(fetcher, "MemoryRecords", MemoryRecords)
-    remember_bytes()
-    assert fetcher.MemoryRecords is RememberedRecords
+def test_parts_of_several_fetches_become_one_sequence() -> None:
+    first, second = RememberedRecords(whole(0, 3)), RememberedRecords(whole(3, 2))
+    parts = [together([Run([], 0, NOON_MS, part.bytes_of(part.next_batch()))]) for part in (first, second)]
+    for joining in (parts, [parts[0][1:], parts[1]], [list(parts[0]), parts[1]], [parts[1]]):
+        assert as_tuples(joined(joining)) == [record for part in joining for record in as_tuples(part)]
+
+
+PLACE = TopicPartition("t", 0)
+
+
+def fetched(data: bytes, *, start: int = 0, sign: Any) -> Any:
+    deliver_whole_batches()
+    return fetcher.PartitionRecords(
+        PLACE, RememberedRecords(data), [], start, sign, None, True, fetcher.READ_UNCOMMITTED
+    )
+
+
+SIGNS = pytest.mark.parametrize("sign", [WholeBatches(), WholeBatches(raw={"t"})], ids=["objects", "bytes"])
+
+
+@SIGNS
+def test_a_run_for_each_batch_and_the_position_behind_it(sign: WholeBatches) -> None:
+    found = fetched(whole(0, 2, 3) + whole(2, 1), sign=sign)
+    first = next(found)
+    assert as_tuples(together([first])) == read_by_aiokafka(whole(0, 2))
+    assert (found.next_fetch_offset, first.next_offset, len(first)) == (2, 2, 2)
+    assert (first.batch is not None) == (BUILT and "t" in sign.raw)
+    assert as_tuples(together([next(found)])) == [(2, NOON_MS, b"k0", b"")]
+    assert (found.next_fetch_offset, next(found, None)) == (3, None)
+
+
+@SIGNS
+def test_a_fetch_that_begins_inside_a_batch_leaves_out_what_is_before(sign: WholeBatches) -> None:
+    (run,) = fetched(whole(10, 3), start=11, sign=sign)
+    assert [record.offset for record in together([run])] == [11, 12]
+
+
+@SIGNS
+def test_a_damaged_batch_is_refused(sign: WholeBatches) -> None:
+    data = bytearray(whole(0, 2))
+    data[-2] ^= 1
+    with pytest.raises(CorruptRecordException):
+        next(fetched(bytes(data), sign=sign))
+
+
+def test_consumers_without_the_sign_are_served_record_by_record() -> None:
+    (first, second) = fetched(whole(0, 2), sign=None)
+    assert (first.topic, first.value, second.offset) == ("t", b"", 1)
+
+
+def test_the_fetcher_of_this_process_remembers_bytes_where_they_are_read_in_c() -> None:
+    deliver_whole_batches()
+    assert fetcher.MemoryRecords is (RememberedRecords if BUILT else MemoryRecords)
