@@ -11,6 +11,7 @@ import typer
 from connectors import telemetry
 from connectors.clickhouse.sink import run_sink
 from connectors.clock import Clock
+from connectors.niceness import give_way
 from connectors.settings import Settings, load_settings
 from pipeline.codes import MisconfiguredCode
 from pipeline.errors import Misconfigured
@@ -18,6 +19,7 @@ from schemas.tables import SINK_TOPICS
 
 # Records that wait form no cycles; to look through them as often as new ones come costs more than it finds.
 COLLECTIONS = (50_000, 20, 100)
+NICENESS = 5  # where it shares a machine with workers; alone it costs nothing
 
 
 def sink(
@@ -30,6 +32,7 @@ def sink(
     telemetry.configure_logging(settings.log_level, json=True)
     telemetry.serve_health(settings.sink.http_port, settings.health_host)
     gc.set_threshold(*COLLECTIONS)
+    give_way(NICENESS)
     asyncio.run(_until_signal(settings, chosen(topics)))
 
 

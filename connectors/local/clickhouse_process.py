@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from connectors.niceness import give_way
+
 FIFO = "stop.fifo"
 SERVE_SQL = (
     "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; "  # two statements, then the one that stays
@@ -27,7 +29,7 @@ SERVE_SQL = (
 # is on disk by then, so we leave at once after less.
 LEAVE_AFTER_S = 2.0
 # Where one machine holds everything, who counts and alerts goes first: inserts come in bursts, and a row may wait.
-NICENESS = 5
+NICENESS = 10
 EXIT_MISCONFIGURED = 78
 EXIT_FAILED = 1
 
@@ -54,7 +56,7 @@ CONFIG = """<clickhouse>
 
 def main(directory: Path, http_port: int, tcp_port: int, memory_bytes: int) -> NoReturn:
     """Serves until told to stop."""
-    os.nice(NICENESS)
+    give_way(NICENESS)
     _prepare(directory, http_port, tcp_port, memory_bytes)
     stop = threading.Event()
     failures: list[tuple[int, str]] = []
