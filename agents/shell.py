@@ -29,6 +29,7 @@ MAX_PENDING = 50_000  # rows that wait for a flush before the agent waits for on
 REST_PER_WORK, LONGEST_REST_S = 3.0, 1.0
 # So many records since the last time are a backlog, where nobody waits for one row.
 BUSY_RECORDS, BUSY_REST_PER_WORK = 10_000, 12.0
+TOGETHER_S = 0.002  # what came of several partitions in one fetch is counted one after the other, and leaves at once
 BEAT_S = 0.5
 FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our partitions away
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
@@ -63,6 +64,7 @@ class Shell:
         # What is taken first is handed over first: the judge reads finals and checkpoints in the order of their making.
         self._publishing = {stage.source: asyncio.Lock() for stage in stages}
         self._producer: AIOKafkaProducer | None = None
+        self._counted = {stage.source: asyncio.Event() for stage in stages}  # something, since the last publishing
         self._fresh: dict[str, int] = {}  # topic -> records counted since it was last published
         self._beat_at: float | None = None
         self.on_restored: Callable[[], None] = lambda: None
@@ -118,6 +120,7 @@ class Shell:
         held = self._held[topic, event.message.partition]
         held.state.count(event.value)
         self._fresh[topic] = self._fresh.get(topic, 0) + len(event.value)
+        self._counted[topic].set()
         event.value = event.message.value = None  # it is kept until it is acknowledged, its records need not be
         held.unacked.append(event)
         if held.state.pending > MAX_PENDING:
@@ -208,16 +211,18 @@ class Shell:
                 telemetry.dead_lettered(stage, label, n)
 
     async def keep_publishing(self, topic: str, every_s: float) -> None:
-        """Seldomer under load, so that a total is written once for many records."""
-        rest_s = every_s
+        """As soon as something was counted; seldomer under load, so that a total is written once for many records."""
+        counted, rested_s = self._counted[topic], 0.0  # monotonic
         while True:
-            await asyncio.sleep(rest_s)
+            await counted.wait()
+            await asyncio.sleep(max(TOGETHER_S, rested_s - time.monotonic()))
+            counted.clear()
             busy = self._fresh.pop(topic, 0) > BUSY_RECORDS
             worked_s = time.thread_time()
             await self._or_die(topic, self.publish)
             # Its own work, not the wait for the broker: that would make rests long, and rests make flushes large.
             worked_s = (time.thread_time() - worked_s) * (BUSY_REST_PER_WORK if busy else REST_PER_WORK)
-            rest_s = min(max(every_s, worked_s), max(every_s, LONGEST_REST_S))
+            rested_s = time.monotonic() + min(max(every_s, worked_s), max(every_s, LONGEST_REST_S))
 
     async def keep_flushing(self, topic: str, every_s: float) -> None:
         # Not `while not stopping`: the stopping consumer waits for the acks that this task gives.

@@ -6,6 +6,7 @@ import signal
 import sys
 
 import faust
+import uvloop
 
 from agents.app import build_app
 from agents.shell import Shell
@@ -33,6 +34,7 @@ def run_worker(settings: Settings, clock: Clock) -> int:
     )
     # Rows live long and form no cycles; to look through them as often as new ones come is a third of the work.
     gc.set_threshold(*COLLECTIONS)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # of the consumer's thread as well
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     telemetry.health.expect("restored", "waiting for partitions")

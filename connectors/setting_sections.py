@@ -157,7 +157,9 @@ class WorkerSettings(Section):
     instance: str = Field(
         default="", description="Stable name of this worker's slot, so that a restart rejoins at once; empty for none."
     )
-    publish_s: Seconds = Field(default=0.025, description="How often totals and alerts are published.")
+    publish_s: Seconds = Field(
+        default=0.010, description="Least time from one publishing of totals and alerts to the next."
+    )
     flush_s: Seconds = Field(default=1.0, description="How often state is written and records are acknowledged.")
     session_s: Annotated[float, Field(ge=1, le=300)] = Field(
         default=6.0, description="Silence after which the group gives a worker's partitions to the others."

@@ -7,6 +7,7 @@ import signal
 from typing import Annotated
 
 import typer
+import uvloop
 
 from connectors import telemetry
 from connectors.clickhouse.sink import run_sink
@@ -33,7 +34,7 @@ def sink(
     telemetry.serve_health(settings.sink.http_port, settings.health_host)
     gc.set_threshold(*COLLECTIONS)
     give_way(NICENESS)
-    asyncio.run(_until_signal(settings, chosen(topics)))
+    uvloop.run(_until_signal(settings, chosen(topics)))
 
 
 def chosen(topics: str) -> tuple[str, ...]:

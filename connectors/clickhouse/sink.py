@@ -40,7 +40,7 @@ T = TypeVar("T")
 BLOCK_BYTES = 8 << 20
 HELD_BYTES = 64 << 20  # of all partitions together, the blocks that are being written included
 FETCH_BYTES = 512 << 10  # of one partition's next fetch, which waits inside the consumer, compressed as it came
-# The broker gathers a little: totals come every 25 ms, and a fetch for each costs both sides more than the records.
+# The broker gathers a little: totals come every 20 ms, and a fetch for each costs both sides more than the records.
 FETCH_MIN_BYTES, FETCH_WAIT_MS = 128 << 10, 100
 POLL_MS = 200
 THROTTLED_MS = 20  # of a poll that leaves partitions out: they want back in as soon as a block is stored

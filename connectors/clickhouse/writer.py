@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
@@ -12,6 +13,7 @@ from connectors.clickhouse import gauges
 from connectors.clickhouse.blocks import Body, arrow_table, body_of, prepare, whole
 from connectors.clickhouse.client import sorted_errors
 from connectors.clickhouse.gather import Gathering
+from connectors.clickhouse.held import bytes_of
 from connectors.clock import Clock
 from connectors.retry import retrying
 from connectors.settings import Settings
@@ -24,7 +26,9 @@ from schemas.tables import SINK_BLOCKS, TABLES_OF
 from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS
 
 CHECK = "clickhouse"
-WRITERS = 8  # blocks prepared and inserted at the same time; bounds memory and the load on the server
+WRITERS = 8  # large blocks prepared and inserted at the same time; bounds memory and the load on the server
+SMALL_BYTES = 4 << 20  # blocks below need not wait for others, and so share their inserts; what is held bounds them
+LEDGER_WAIT_S = 0.1  # lanes that end one soon after the other share an insert into the ledger
 ROUND = 6  # attempts until the back-off starts over, so that a return is noticed within seconds
 # Equal keys of an insert are rare and merges replace them: looking for them in every insert costs a quarter of it.
 AS_IT_COMES = {"optimize_on_insert": 0}
@@ -67,7 +71,7 @@ class BlockWriter:
 
     async def write(self, topic: str, topic_id: str, partition: int, records: Sequence[SourceRecord]) -> Block:
         """Returns when every row is acknowledged; the range is not in the ledger yet. Raises Misconfigured, Stopped."""
-        async with self._slots:
+        async with self._slots if bytes_of(records) > SMALL_BYTES else nullcontext():
             with self._gathering.preparing(TABLES_OF[topic]):
                 block, arrows = await self._on_bench(prepare, topic, topic_id, partition, records)
                 waiting = [self._store(table, arrow, block, records[0].timestamp) for table, arrow in arrows]
@@ -90,6 +94,7 @@ class BlockWriter:
         """Runs beside the lanes, until cancelled."""
         while True:
             await self._ledger_wanted.wait()
+            await asyncio.sleep(LEDGER_WAIT_S)
             self._ledger_wanted.clear()
             waiting, self._waiting = self._waiting, []
             columns = {column.name: [row[column.source] for row, _ in waiting] for column in SINK_BLOCKS.inserted}

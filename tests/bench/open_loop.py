@@ -75,7 +75,6 @@ class _Sender:
                 "partitioner": "murmur2_random",
                 "linger.ms": 2,
                 "compression.type": "lz4",
-                "enable.idempotence": True,
             }
         )
         self._dice = random.Random(1)

@@ -373,11 +373,13 @@ async def test_publishing_rests_in_proportion_to_what_it_costs(monkeypatch: pyte
 
     async def publish(_topic: str) -> None:
         times.append(time.monotonic())
+        shell._counted[SOURCE].set()
         worked_s = time.thread_time()
         while time.thread_time() - worked_s < 0.1:
             pass
 
     monkeypatch.setattr(shell, "publish", publish)
+    await shell.count(SOURCE, Event([], 0))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(shell.keep_publishing(SOURCE, 0.001), 2.0)
     assert 2 <= len(times) <= 5  # 0.1 s of work and three times as long a rest
