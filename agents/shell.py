@@ -29,7 +29,7 @@ MAX_PENDING = 50_000  # rows that wait for a flush before the agent waits for on
 REST_PER_WORK, LONGEST_REST_S = 3.0, 1.0
 # So many records since the last time are a backlog, where nobody waits for one row.
 BUSY_RECORDS, BUSY_REST_PER_WORK = 10_000, 12.0
-TOGETHER_S = 0.002  # what came of several partitions in one fetch is counted one after the other, and leaves at once
+TOGETHER_S = 0.001  # what came of several partitions in one fetch is counted one after the other, and leaves at once
 BEAT_S = 0.5
 FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our partitions away
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
