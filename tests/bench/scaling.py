@@ -2,11 +2,14 @@
 
 usage: python -m tests.bench.scaling [--short 150000] [--long 600000] [--campaigns 1000] [--rounds 2] [--quick] [--json]
 
-The job of `tests.bench.increments`, with the workers joined before the first event; marginal cost by the difference of
+The job of `tests.bench.increments`; the workers have joined before, and stand still until all events are there: what
+comes slower than it could be counted costs by the second, not by the event. Marginal cost by the difference of
 two lengths, CPU of all workers together. A run is void when the totals differ from the recount.
 """
 
 import argparse
+import os
+import signal
 import sys
 from contextlib import ExitStack
 from typing import Any
@@ -21,16 +24,22 @@ from tests.bench.result import Result
 
 ASKED = {"two_against_one": 1.1, "idle_partitions": 0.0}
 JOIN_S = 60.0
+SESSION_S = "300"  # the group keeps a place for as long as the events take to be sent
 
 
 def one_run(workers: int, count: int, campaigns: int) -> dict[str, Any]:
     with broker() as environment, ExitStack() as stack:
         settings = prepare(environment)
-        running = [stack.enter_context(worker(environment, f"worker-{number}")) for number in range(workers)]
+        names = [f"worker-{number}" for number in range(workers)]
+        running = [stack.enter_context(worker(environment, name, PULSE_WORKER__SESSION_S=SESSION_S)) for name in names]
         for one in running:
             one.until("joined", lambda one=one: one.restored_s() is not None, JOIN_S)  # type: ignore[misc]
         before = [tree_cpu_s(one.pid) for one in running]
+        for one in running:
+            os.kill(one.pid, signal.SIGSTOP)
         produce(settings, count, campaigns, good_events)
+        for one in running:
+            os.kill(one.pid, signal.SIGCONT)
         until_counted(settings, running[0])
         spent = [round(tree_cpu_s(one.pid) - start_s, 2) for one, start_s in zip(running, before, strict=True)]
         client = admin(settings)
