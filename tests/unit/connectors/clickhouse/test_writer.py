@@ -40,7 +40,7 @@ def made(inserts: Inserts) -> Iterator[BlockWriter]:
     async def refuse(*_: Any) -> None:
         raise AssertionError("nothing is to be refused")
 
-    writer = BlockWriter(inserts, load_settings(environ={}), Clock.real(), refuse, asyncio.Event())  # type: ignore[arg-type]
+    writer = BlockWriter(inserts, load_settings(environ={}), Clock.real(), refuse, asyncio.Event())
     try:
         yield writer
     finally:
