@@ -34,8 +34,7 @@ class OldCopies:
             while numbers[slot]:
                 slot = (slot + 1) & mask
             numbers[slot] = number
-            if place:
-                at[slot] = place
+            at[slot] = place
         self._holders = list(places)
 
     def __len__(self) -> int:

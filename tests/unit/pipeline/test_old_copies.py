@@ -2,7 +2,7 @@
 
 from pipeline.changelog import Changelog
 from pipeline.copies import SEPARATOR
-from pipeline.old_copies import OldCopies
+from pipeline.old_copies import LEAST_SLOTS, OldCopies
 from tests.partition import Rec
 
 
@@ -40,3 +40,10 @@ def test_without_the_keys_the_same_copies_are_deleted() -> None:
     assert written[0] == written[1]
     assert [key for key, value in written[0][0] if value is None] == [b"k" + SEPARATOR + b"a", b"k" + SEPARATOR + b"b"]
     assert [key for key, value in written[0][1] if value is None][-1] == b"l" + SEPARATOR + b"b"
+
+
+def test_a_key_that_counts_as_none_leaves_nothing_behind_for_the_next_in_its_place() -> None:
+    """The number of an empty key is that of an empty slot; no row is written under one, but a log may hold anything."""
+    same_place = next(key for number in range(10_000) if not hash(key := f"k{number}".encode()) & (LEAST_SLOTS - 1))
+    copies = OldCopies({b"other": b"a", b"": b"b", same_place: b"a"})
+    assert copies.take(same_place) == b"a"
