@@ -19,6 +19,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
+from pipeline.copies import Batch
 from pipeline.per_record import BUILT, native
 from pipeline.state import SourceRecord
 
@@ -33,7 +34,6 @@ _DECODE: dict[int, Callable[[Any], bytes]] = {
 }
 LOG_APPEND_TIME = 1
 
-Batch = tuple[bytes, int, int, int, int, int]  # buffer, start, stop, first offset, first timestamp, records
 # Topics whose every consumer in this process gets Runs, for Faust makes its consumers itself; of `RAW` ones as bytes.
 COALESCED: set[str] = set()
 RAW: set[str] = set()

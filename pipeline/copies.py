@@ -10,7 +10,8 @@ from pipeline.old_copies import Names, OldCopies
 from pipeline.state import SourceRecord
 
 SEPARATOR = b"\x1e"  # between the key of a row and the assignment whose copy it is
-Batch = tuple[bytes, int, int, int, int, int]  # as `pipeline.native.WireRecords` takes it
+# As `pipeline.native.WireRecords` takes it: buffer, start, stop, first offset, first timestamp, records.
+Batch = tuple[bytes, int, int, int, int, int]
 
 
 class CopyStore(Protocol):

@@ -101,7 +101,7 @@ class CountedState:
     def _load_other(self, key: bytes, row: list[Any]) -> None:
         if key.startswith(CAMPAIGN_PREFIX):
             campaign = key[len(CAMPAIGN_PREFIX) :]
-            self._learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
+            self._panes.learn(campaign, Campaign(campaign.decode(), zone=row[1], currency=row[2]))
         elif key.startswith(IDS_PREFIX):
             self._ids.load(key, row)
         elif key == HEADER:
@@ -172,9 +172,6 @@ class CountedState:
         else:
             self._panes.add(campaign, event.ad_id, minute_ms, record.offset, received_ms, measures_of(event))
 
-    def _learn(self, name: bytes, campaign: Campaign) -> None:
-        self._panes.learn(name, campaign)
-
     def _came_to_know(self, names: list[bytes]) -> None:
         """Campaigns whose first event was counted."""
         self._tally("unknown_campaign", "", len(names))
@@ -192,7 +189,7 @@ class CountedState:
             # The first event of a campaign is read with all checks: what is true of its ids and zone stays true.
             events.check_first(event, record.key or b"", record.value or b"", record.timestamp)
             campaign = Campaign((record.key or b"").decode(), zone=event.zone or "UTC", currency=event.currency or "")
-            self._learn(record.key or b"", campaign)
+            self._panes.learn(record.key or b"", campaign)
             self._came_to_know([record.key or b""])
             return campaign
         if not campaign.is_of(event.platform, event.account_id, event.campaign_id):
@@ -205,7 +202,7 @@ class CountedState:
                     BadRecordCode.BAD_CURRENCY, "currency", f"{campaign.key} is counted in {campaign.currency}"
                 )
             campaign.currency = event.currency
-            self._learn(record.key or b"", campaign)
+            self._panes.learn(record.key or b"", campaign)
             self._campaigns_changed.append(record.key or b"")
         return campaign
 

@@ -2,8 +2,6 @@
 
 static const char *const PLATFORMS[] = {"google_ads", "meta", "linkedin", "twitter", "tiktok", "email", "sms", "push"};
 
-typedef struct { PyObject *string; Text text; } Shared; /* the last string of its kind: most are like the one before */
-
 typedef struct {
     PyTypeObject *campaign_type;
     PyObject *zone_reason; /* why a name is no zone; None if it is one */
@@ -12,10 +10,6 @@ typedef struct {
     PyObject *keys;        /* of the campaigns that became known here */
     Shared last[STRINGS];
 } Firsts;
-
-static Field campaign_fields[STRINGS] = {{"platform"}, {"account_id"}, {"campaign_id"}, {"currency"}, {"zone"}}, key_field = {"key"};
-
-static int same(Text a, Text b) { return a.size == b.size && memcmp(a.at, b.at, (size_t)a.size) == 0; }
 
 static int is_platform(Text text) {
     for (size_t i = 0; i < sizeof PLATFORMS / sizeof *PLATFORMS; i++)
@@ -34,16 +28,6 @@ static int is_key_of(Text key, Text platform, Text account, Text id) {
     return key.size == platform.size + account.size + id.size + 2 && memcmp(p, platform.at, (size_t)platform.size) == 0 &&
            *(p += platform.size) == ':' && memcmp(p + 1, account.at, (size_t)account.size) == 0 &&
            *(p += account.size + 1) == ':' && memcmp(p + 1, id.at, (size_t)id.size) == 0;
-}
-
-/* A borrowed string that others share; NULL with an exception. */
-static PyObject *shared_string(Shared *last, Text text) {
-    if (last->string && same(last->text, text)) return last->string;
-    PyObject *string = PyUnicode_FromStringAndSize(text.at, text.size);
-    if (!string) return NULL;
-    PyUnicode_InternInPlace(&string);
-    Py_XSETREF(last->string, string);
-    return text_of(string, &last->text) < 0 ? NULL : string;
 }
 
 /* 1: a zone; 0: none, or Python has to say why not; -1: an exception. */
@@ -69,32 +53,18 @@ static int is_good_first(Firsts *self, Text key, const Event *event) {
     return texts[ZONE].size < 0 ? 1 : is_zone(self, texts[ZONE]);
 }
 
-static PyObject *ascii_string(Text text) {
-    PyObject *string = PyUnicode_New(text.size, 0x7f);
-    if (string) memcpy(PyUnicode_1BYTE_DATA(string), text.at, (size_t)text.size);
-    return string;
-}
-
-/* As `Campaign(key, zone=..., currency=...)` makes it. */
-static PyObject *campaign_object(Firsts *self, Text key, const Event *event) {
+/* The Campaign that this first event makes known. */
+static PyObject *campaign_of_event(Firsts *self, Text key, const Event *event) {
     static const int fields[STRINGS] = {PLATFORM, ACCOUNT_ID, CAMPAIGN_ID, CURRENCY, ZONE};
     static const Text defaults[STRINGS] = {[CURRENCY_OF] = {"", 0}, [ZONE_OF] = {"UTC", 3}};
-    PyObject *object = self->campaign_type->tp_alloc(self->campaign_type, 0), *own[] = {ascii_string(key), ascii_string(event->texts[CAMPAIGN_ID])};
-    int failed = !object || !own[0] || !own[1] || set_field(&key_field, object, own[0]) < 0;
-    for (int i = 0; i < STRINGS && !failed; i++) {
-        Text text = event->texts[fields[i]].size < 0 ? defaults[i] : event->texts[fields[i]];
-        PyObject *string = i == ID_OF ? own[1] : shared_string(&self->last[i], text);
-        failed = !string || set_field(&campaign_fields[i], object, string) < 0;
-    }
-    Py_XDECREF(own[0]);
-    Py_XDECREF(own[1]);
-    if (failed) Py_CLEAR(object);
-    return uncollected(object); /* it holds nothing but strings */
+    Text texts[STRINGS];
+    for (int i = 0; i < STRINGS; i++) texts[i] = event->texts[fields[i]].size < 0 ? defaults[i] : event->texts[fields[i]];
+    return campaign_object(self->campaign_type, key, texts, self->last);
 }
 
 /* NULL with an exception. */
 static Campaign *first_campaign(Firsts *self, Campaigns *campaigns, Text key, Hash hash, const Event *event) {
-    PyObject *object = campaign_object(self, key, event), *name = object ? PyBytes_FromStringAndSize(key.at, key.size) : NULL;
+    PyObject *object = campaign_of_event(self, key, event), *name = object ? PyBytes_FromStringAndSize(key.at, key.size) : NULL;
     int failed = !name || PyDict_SetItem(self->known, name, object) < 0 || PyList_Append(self->keys, name) < 0;
     Py_XDECREF(name);
     if (!failed) return new_campaign(campaigns, key, hash, object);

@@ -4,7 +4,7 @@ enum { ROW_ORDER, ROW_AS_OF, ROW_REVISION, ROW_FLAGS, ROW_GAINED, MOST_PLACES = 
 enum { FINAL = 1, CORRECTED = 2 };
 
 static Field pane_ad = {"ad_id"}, pane_campaign = {"campaign"}, pane_minute = {"minute_ms"}, pane_targets = {"targets"},
-             pane_folded = {"was_folded"}, campaign_key = {"key"}, campaign_zone = {"zone"}, slot_rows = {"rows"},
+             pane_folded = {"was_folded"}, slot_rows = {"rows"},
              slot_early = {"is_early"}, slot_pushed = {"is_pushed"};
 
 typedef struct {
@@ -113,7 +113,7 @@ static PyObject *pane_name(PyObject *campaign, PyObject *ad_id) {
 /* The rows of the pane that were there, as (slot, name, row); the others begin. A new list. */
 static PyObject *find_rows(Fold *fold) {
     PyObject *ad_id = get_field(&pane_ad, fold->pane), *campaign = get_field(&pane_campaign, fold->pane);
-    PyObject *zone = campaign ? get_field(&campaign_zone, campaign) : NULL, *minute = get_field(&pane_minute, fold->pane);
+    PyObject *zone = campaign ? get_field(&campaign_fields[ZONE_OF], campaign) : NULL, *minute = get_field(&pane_minute, fold->pane);
     PyObject *folded = get_field(&pane_folded, fold->pane);
     if (!ad_id || !zone || !minute || !folded || find_places(fold, zone, minute) < 0) return NULL;
     if (fold->has_others) { /* the rules of a zone have changed: seldom enough for Python */

@@ -6,35 +6,6 @@ static int is_ascii(Text text) {
     return bits < 0x80;
 }
 
-/* Borrowed; interned, as many campaigns share it. */
-static PyObject *shared_text(KeptText *shared, Text text) {
-    if (!shared->object || shared->text.size != text.size || memcmp(shared->text.at, text.at, (size_t)text.size) != 0) {
-        PyObject *object = PyUnicode_FromStringAndSize(text.at, text.size);
-        if (!object) return NULL;
-        PyUnicode_InternInPlace(&object);
-        Py_XSETREF(shared->object, object);
-        if (text_of(object, &shared->text) < 0) return NULL;
-    }
-    return shared->object;
-}
-
-static Field kept_fields[STRINGS] = {{"platform"}, {"account_id"}, {"campaign_id"}, {"currency"}, {"zone"}};
-
-/* The Campaign that pipeline.counted_rows.Campaign would make of it. */
-static PyObject *kept_campaign(Restoring *self, Text key, const Text texts[STRINGS]) {
-    PyObject *campaign = self->campaign_type->tp_alloc(self->campaign_type, 0);
-    PyObject *name = PyUnicode_FromStringAndSize(key.at, key.size), *id = PyUnicode_FromStringAndSize(texts[ID_OF].at, texts[ID_OF].size);
-    int failed = !campaign || !name || !id || set_field(&campaign_key, campaign, name) < 0;
-    for (int i = 0; i < STRINGS && !failed; i++) {
-        PyObject *string = i == ID_OF ? id : shared_text(&self->texts[i], texts[i]);
-        failed = !string || set_field(&kept_fields[i], campaign, string) < 0;
-    }
-    Py_XDECREF(name);
-    Py_XDECREF(id);
-    if (failed) Py_CLEAR(campaign);
-    return uncollected(campaign);
-}
-
 /* 1: learnt; 0: not plainly a campaign; -1: an exception. */
 static int learn_kept(Restoring *self, Text whole, Text value) {
     static const char prefix[] = "\0campaign|";
@@ -52,7 +23,7 @@ static int learn_kept(Restoring *self, Text whole, Text value) {
     texts[PLATFORM_OF] = (Text){key.at, (int32_t)(account - key.at)};
     texts[ACCOUNT_OF] = (Text){account + 1, (int32_t)(id - account - 1)};
     texts[ID_OF] = (Text){id + 1, (int32_t)(stop - id - 1)};
-    PyObject *campaign = kept_campaign(self, key, texts), *name = PyBytes_FromStringAndSize(key.at, key.size), *told = NULL;
+    PyObject *campaign = campaign_object(self->campaign_type, key, texts, self->texts), *name = PyBytes_FromStringAndSize(key.at, key.size), *told = NULL;
     if (campaign && name) told = PyObject_CallFunctionObjArgs(self->learn, name, campaign, NULL);
     Py_XDECREF(campaign);
     Py_XDECREF(name);
@@ -94,7 +65,7 @@ static void free_restoring(Restoring *self) {
     for (int i = 0; i < MAX_KEPT; i++) Py_XDECREF(self->measures[i].object);
     Py_XDECREF(self->order.object);
     Py_XDECREF(self->as_of.object);
-    for (int i = 0; i < STRINGS; i++) Py_XDECREF(self->texts[i].object);
+    for (int i = 0; i < STRINGS; i++) Py_XDECREF(self->texts[i].string);
     Py_XDECREF(self->campaign_type);
     Py_XDECREF(self->learn);
     Py_XDECREF(self->campaigns);

@@ -15,7 +15,6 @@ static void intern_names_of_restore(void) {
 
 typedef struct { int64_t number; PyObject *object; } KeptNumber; /* a number that rows have in common, once */
 
-typedef struct { Text text; PyObject *object; } KeptText; /* the same of a string, which points into the object */
 
 typedef struct { PyObject *slot, *rows; } KeptPlace;
 
@@ -35,7 +34,7 @@ typedef struct {
     int64_t furthest, offset_mask;
     PyTypeObject *campaign_type;
     PyObject *learn; /* (key of its records, campaign) */
-    KeptText texts[STRINGS];
+    Shared texts[STRINGS];
 } Restoring;
 
 /* -- what rows share ------------------------------------------------------------------------------------------------ */

@@ -27,6 +27,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "record_batch.h"
 #include "fields.h"
 #include "campaigns.h"
+#include "campaign_object.h"
 #include "entries.h"
 #include "ahead.h"
 #include "first_events.h"

@@ -2,8 +2,7 @@
 
 enum { MOST_PIECES = MEASURES + 16 };
 
-static Field slot_texts = {"texts"}, slot_total_tail = {"total_tail"}, slot_kept_tail = {"kept_tail"}, slot_end = {"end_ms"},
-             campaign_strings[] = {{"platform"}, {"account_id"}, {"campaign_id"}, {"zone"}, {"currency"}};
+static Field slot_texts = {"texts"}, slot_total_tail = {"total_tail"}, slot_kept_tail = {"kept_tail"}, slot_end = {"end_ms"};
 
 /* Bytes that are being put together. */
 typedef struct { char *at; size_t size, room; } Buffer;
@@ -102,25 +101,25 @@ static PyObject *campaign_named(PyObject *campaigns, const char *key, size_t siz
 }
 
 static int find_owner(Owner *owner, PyObject *name, PyObject *campaigns) {
-    static const char *const before[] = {"\",\"platform\":\"", "\",\"account_id\":\"", "\",\"campaign_id\":\"", "\"", "\",\"currency\":\""};
+    static const char *const before[STRINGS] = {"\",\"platform\":\"", "\",\"account_id\":\"", "\",\"campaign_id\":\"", "\",\"currency\":\"", "\""};
     Py_ssize_t size;
     const char *text = PyUnicode_AsUTF8AndSize(name, &size);
     if (!text) return -1;
     const char *bar = memchr(text, '|', (size_t)size), *end = text + size;
     size_t key_size = (size_t)((bar ? bar : end) - text);
-    PyObject *campaign = campaign_named(campaigns, text, key_size), *strings[5], *key = campaign ? get_field(&campaign_key, campaign) : NULL;
+    PyObject *campaign = campaign_named(campaigns, text, key_size), *strings[STRINGS], *key = campaign ? get_field(&campaign_key, campaign) : NULL;
     if (!key) return -1;
-    for (int i = 0; i < 5; i++)
-        if (!(strings[i] = get_field(&campaign_strings[i], campaign))) return -1;
+    for (int i = 0; i < STRINGS; i++)
+        if (!(strings[i] = get_field(&campaign_fields[i], campaign))) return -1;
     owner->who.size = owner->head.size = owner->place.size = 0;
     owner->ad_id = bar ? bar + 1 : end;
     owner->ad_size = (size_t)(end - owner->ad_id);
     if (put_bytes(&owner->who, text, key_size) < 0 || put_bytes(&owner->who, "||", 2) < 0 ||
         put_bytes(&owner->who, owner->ad_id, owner->ad_size) < 0 || put_text(&owner->head, "\"", key) < 0)
         return -1;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i <= ID_OF; i++)
         if (put_text(&owner->head, before[i], strings[i]) < 0) return -1;
-    for (int i = 3; i < 5; i++)
+    for (int i = ZONE_OF; i >= CURRENCY_OF; i--)
         if (put_text(&owner->place, before[i], strings[i]) < 0) return -1;
     if (put_bytes(&owner->head, "\"", 1) < 0 || put_bytes(&owner->place, "\"", 1) < 0) return -1;
     owner->name = name;
