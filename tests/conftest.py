@@ -8,6 +8,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from connectors.local import kafka_jars
 from connectors.local.clickhouse_server import ClickHouseServer
@@ -16,6 +17,8 @@ from connectors.local.kafka_broker import KafkaBroker
 from pipeline.errors import Misconfigured
 
 INTEGRATION = Path(__file__).parent / "integration"
+settings.register_profile("untimed", deadline=None)  # how fast an example is, is a matter of the machine
+settings.load_profile("untimed")
 E = TypeVar("E", bound=Engine)
 
 

@@ -1,12 +1,16 @@
-"""Record batches of Kafka's message format 2 read in plain Python: what `pipeline.native.WireRecords` does in C.
+"""Record batches of Kafka's message format 2 read in plain Python: what `pipeline.native` does in C.
 
 Stands in for it where no C compiler was there, so that the tests of what builds on it run everywhere.
 """
 
+import cramjam
+from aiokafka.record.util import calc_crc32c
+
+from pipeline.copies import Batch
 from pipeline.per_record import native
 from tests.partition import Rec
 
-Batch = tuple[bytes, int, int, int, int, int]  # buffer, start, stop, first offset, first timestamp, records
+HEADER_BYTES, LENGTH_ENDS, LZ4, LARGEST_BYTES = 61, 12, 3, 64 << 20
 
 
 class _Bytes:
@@ -53,4 +57,40 @@ def _read(buffer: bytes, start: int, stop: int, base_offset: int, base_ms: int, 
     return found
 
 
+def read_plain_batches(data: bytes, at: int, next_offset: int, most: int) -> tuple[list[Batch], int, int, int]:
+    """As `pipeline.native.plain_batches`."""
+    found: list[Batch] = []
+    newest_ms = -1
+    while sum(batch[-1] for batch in found) < most:
+        head = data[at : at + HEADER_BYTES]
+        number = [
+            int.from_bytes(head[a:b], "big", signed=True) for a, b in ((0, 8), (8, 12), (23, 27), (27, 35), (57, 61))
+        ]
+        offset, length, last, first_ms, count = number
+        stop, codec = at + LENGTH_ENDS + length, int.from_bytes(head[21:23], "big")
+        if (
+            len(head) < HEADER_BYTES
+            or head[16] != 2
+            or codec not in {0, LZ4}
+            or not at + HEADER_BYTES <= stop <= len(data)
+        ):
+            break
+        if offset < next_offset or calc_crc32c(data[at + 21 : stop]) != int.from_bytes(head[17:21], "big"):
+            break
+        buffer, start, end = data, at + HEADER_BYTES, stop
+        if codec:
+            try:
+                buffer = bytes(cramjam.lz4.decompress(data[start:stop]))
+            except cramjam.DecompressionError:
+                break
+            start, end = 0, len(buffer)
+            if end > LARGEST_BYTES:
+                break
+        found.append((buffer, start, end, offset, first_ms, count))
+        at, next_offset = stop, offset + last + 1
+        newest_ms = max(newest_ms, int.from_bytes(head[35:43], "big", signed=True))
+    return found, at, next_offset, newest_ms
+
+
 WireRecords = read_batches if native is None else native.WireRecords
+plain_batches = read_plain_batches if native is None else native.plain_batches

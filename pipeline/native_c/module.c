@@ -24,6 +24,9 @@ static const int64_t NEVER = 1LL << 62;
 #include "id_names.h"
 #include "event.h"
 #include "wire_records.h"
+#include "checksum.h"
+#include "lz4.h"
+#include "fetched.h"
 #include "record_batch.h"
 #include "fields.h"
 #include "campaigns.h"
@@ -48,6 +51,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "kept_ids.h"
 
 static PyMethodDef functions[] = {
+    {"plain_batches", native_plain_batches, METH_VARARGS, "See connectors/wire.py."},
     {"fold", native_fold, METH_VARARGS, "See pipeline.counted_fold.Fold.add."},
     {"totals", native_totals, METH_VARARGS, "See pipeline.counted_totals.TotalTexts.totals."},
     {"worth_judging", native_worth_judging, METH_VARARGS, "See pipeline.alerts.worth_judging."},
@@ -64,6 +68,7 @@ PyMODINIT_FUNC PyInit_native(void) {
     s_hour = PyUnicode_InternFromString("hour");
     s_names = PyUnicode_InternFromString("names");
     intern_names_of_restore();
+    prepare_checksum();
     for (int i = 0; i < STRINGS; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
     PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&IdNamesType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
                              PyType_Ready(&WireRecordsType) < 0 || PyType_Ready(&DrainType) < 0 || PyType_Ready(&CopiesType) < 0 ||

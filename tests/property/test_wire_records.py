@@ -11,10 +11,11 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.copies import Batch
 from pipeline.counted import CountedState
 from pipeline.state import SourceRecord
 from tests.property.test_native import KEYS, T0, bodies
-from tests.wire_reading import Batch, WireRecords, read_batches
+from tests.wire_reading import WireRecords, read_batches
 
 HEADER_BYTES = 61
 

@@ -20,8 +20,9 @@ from connectors.wire import (
     records_of,
     together,
 )
+from pipeline.copies import Batch
 from pipeline.per_record import BUILT
-from tests.wire_reading import WireRecords
+from tests.wire_reading import WireRecords, plain_batches
 
 NOON_MS = 1_790_000_000_000
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -30,7 +31,7 @@ CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 @pytest.fixture(autouse=True)
 def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     if not BUILT:
-        monkeypatch.setattr(wire, "native", SimpleNamespace(WireRecords=WireRecords))
+        monkeypatch.setattr(wire, "native", SimpleNamespace(WireRecords=WireRecords, plain_batches=plain_batches))
 
 
 def whole(base_offset: int, count: int, codec: int = 0) -> bytes:
@@ -44,6 +45,12 @@ def whole(base_offset: int, count: int, codec: int = 0) -> bytes:
 
 def as_tuples(records: Any) -> list[tuple[int, int, bytes | None, bytes | None]]:
     return [(record.offset, record.timestamp, record.key, record.value) for record in records]
+
+
+def batch_of(fetched: RememberedRecords) -> Batch:
+    batch = fetched.bytes_of(fetched.next_batch())
+    assert batch is not None
+    return batch
 
 
 def read_by_aiokafka(data: bytes) -> list[tuple[int, int, bytes | None, bytes | None]]:
@@ -78,7 +85,7 @@ def test_a_broken_batch_is_told_as_aiokafka_tells_it() -> None:
 
 def test_runs_of_bytes_and_of_objects_come_together_in_order() -> None:
     fetched = RememberedRecords(whole(0, 2) + whole(2, 3))
-    first = Run([], 2, NOON_MS, fetched.bytes_of(fetched.next_batch()))
+    first = Run([], 2, NOON_MS, [batch_of(fetched)])
     second = Run(list(fetched.next_batch()), 5, NOON_MS)
     assert (len(first), len(second)) == (2, 3)
     assert [record.offset for record in together([first, second])] == [0, 1, 2, 3, 4]
@@ -88,7 +95,7 @@ def test_runs_of_bytes_and_of_objects_come_together_in_order() -> None:
 
 def test_parts_of_several_fetches_become_one_sequence() -> None:
     first, second = RememberedRecords(whole(0, 3)), RememberedRecords(whole(3, 2))
-    parts = [together([Run([], 0, NOON_MS, part.bytes_of(part.next_batch()))]) for part in (first, second)]
+    parts = [together([Run([], 0, NOON_MS, [batch_of(part)])]) for part in (first, second)]
     for joining in (parts, [parts[0][1:], parts[1]], [list(parts[0]), parts[1]], [parts[1]]):
         assert as_tuples(joined(joining)) == [record for part in joining for record in as_tuples(part)]
 
@@ -106,15 +113,35 @@ def fetched(data: bytes, *, start: int = 0, sign: Any) -> Any:
 SIGNS = pytest.mark.parametrize("sign", [WholeBatches(), WholeBatches(raw={"t"})], ids=["objects", "bytes"])
 
 
-@SIGNS
-def test_a_run_for_each_batch_and_the_position_behind_it(sign: WholeBatches) -> None:
-    found = fetched(whole(0, 2, 3) + whole(2, 1), sign=sign)
+def test_a_run_for_each_batch_and_the_position_behind_it() -> None:
+    found = fetched(whole(0, 2, 3) + whole(2, 1), sign=WholeBatches())
     first = next(found)
     assert as_tuples(together([first])) == read_by_aiokafka(whole(0, 2))
-    assert (found.next_fetch_offset, first.next_offset, len(first)) == (2, 2, 2)
-    assert (first.batch is not None) == (BUILT and "t" in sign.raw)
+    assert (found.next_fetch_offset, first.next_offset, len(first), first.batches) == (2, 2, 2, None)
     assert as_tuples(together([next(found)])) == [(2, NOON_MS, b"k0", b"")]
     assert (found.next_fetch_offset, next(found, None)) == (3, None)
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+def test_plain_batches_are_one_run_and_others_one_each(codec: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = whole(0, 2) + whole(2, 3, codec) + whole(5, 2, codec) + whole(7, 1, CODECS["lz4"]) + whole(8, 4)
+    fetching = fetched(data, sign=WholeBatches(raw={"t"}))
+    monkeypatch.setattr(wire, "BUILT", True)
+    found = list(fetching)
+    is_plain = codec in {CODECS["none"], CODECS["lz4"]}
+    assert [run.next_offset for run in found] == ([12] if is_plain else [2, 5, 7, 12])
+    assert [run.timestamp - NOON_MS for run in found] == ([3] if is_plain else [1, 2, 1, 3])
+    assert [len(run) for run in found] == ([12] if is_plain else [2, 3, 2, 5])
+    assert as_tuples(together(found)) == read_by_aiokafka(data)
+
+
+def test_a_run_of_plain_batches_ends_where_it_is_enough_for_one_piece_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "RUN_RECORDS", 3)
+    data = whole(0, 2) + whole(2, 2) + whole(4, 5) + whole(9, 1)
+    found = fetched(data, sign=WholeBatches(raw={"t"}))
+    monkeypatch.setattr(wire, "BUILT", True)
+    places = [(run.next_offset, found.next_fetch_offset, len(run)) for run in found]
+    assert places == [(4, 4, 4), (9, 9, 5), (10, 10, 1)]
 
 
 @SIGNS
