@@ -24,6 +24,7 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import ConsumerMessage
 
+from connectors.fetch_messages import speak_quickly
 from connectors.wire import COALESCED, RAW, deliver_whole_batches, together
 
 MAX_RECORDS = 20_000
@@ -38,6 +39,7 @@ def coalesce(topics: set[str], *, raw: Set[str] = frozenset()) -> None:
     COALESCED.update(topics)
     RAW.update(raw)
     deliver_whole_batches()
+    speak_quickly()
 
 
 class CoalescingConsumer(driver.Consumer):  # type: ignore[misc]

@@ -23,6 +23,7 @@ from connectors.clickhouse.positions import Place, Stored, last_stored, refuse_l
 from connectors.clickhouse.writer import CHECK, BlockWriter
 from connectors.clock import Clock
 from connectors.failpoints import SINK_PLACES, failpoints
+from connectors.fetch_messages import speak_quickly
 from connectors.kafka import consumer_config, start_producer, topic_ids
 from connectors.retry import Stopped, retrying
 from connectors.settings import Settings
@@ -125,6 +126,7 @@ def _refuse_pending(settings: Settings) -> None:
 async def _start_consumer(settings: Settings, topics: Sequence[str]) -> AIOKafkaConsumer:
     # A position that retention has overtaken goes on at the oldest record; the lane sees and tells the gap.
     deliver_whole_batches()
+    speak_quickly()
     options = consumer_config(settings) | {
         "max_partition_fetch_bytes": FETCH_BYTES,
         "fetch_min_bytes": FETCH_MIN_BYTES,
