@@ -3,7 +3,7 @@
 usage: make operations     accept the figures of this tree, printing old and new
 
 Every figure is bytecodes + 10 x calls into C, by `tests.contract.operations`, per unit, over fixed records; those
-that end with `_bytes` are what stays allocated per unit.
+that end with `_bytes` are what stays allocated per unit, and what C does is counted by `tests.contract.c_operations`.
 """
 
 import gc
@@ -20,6 +20,7 @@ from pipeline.per_record import BUILT
 from pipeline.reported import ReportedState
 from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS
 from tests.bench.events import START_MS, events
+from tests.contract import c_operations
 from tests.contract.operations import operations_of
 from tests.google_rows import ACCOUNT, GoogleRows
 from tests.partition import Rec
@@ -219,7 +220,7 @@ def python_version() -> str:
 
 
 def accepted() -> dict[str, dict[str, float]]:
-    """Python version -> name -> operations per unit."""
+    """Python version, or compiler -> name -> operations per unit."""
     if not ACCEPTED.exists():
         return {}
     found: dict[str, dict[str, float]] = json.loads(ACCEPTED.read_text(encoding="utf-8"))
@@ -237,13 +238,15 @@ def complaint(name: str, new: float, old: float) -> str:
 
 
 def main() -> None:
-    known, new = accepted(), figures()
-    old = known.get(python_version(), {})
-    for name, cost in new.items():
-        before = f"{old[name]:10.2f} -> " if name in old else f"{'new':>10} -> "
-        change = f" ({cost / old[name] - 1:+.1%})" if name in old else ""
-        sys.stdout.write(f"{name:18}{before}{cost:10.2f}{change}\n")
-    known[python_version()] = new
+    known = accepted()
+    for what, new in ((python_version(), figures()), (c_operations.compiler(), c_operations.figures())):
+        old = known.get(what, {})
+        for name, cost in new.items():
+            before = f"{old[name]:10.2f} -> " if name in old else f"{'new':>10} -> "
+            change = f" ({cost / old[name] - 1:+.1%})" if name in old else ""
+            sys.stdout.write(f"{name:20}{before}{cost:10.2f}{change}\n")
+        if new:
+            known[what] = new
     ACCEPTED.write_text(json.dumps(dict(sorted(known.items())), indent=2) + "\n", encoding="utf-8")
 
 

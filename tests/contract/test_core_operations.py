@@ -19,13 +19,17 @@ from tests.contract.operations import C_CALL_WEIGHT, operations_of
 OTHER_PYTHON = 0.5
 
 
+def of_python(accepted: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {version: costs for version, costs in accepted.items() if version[0].isdigit()}
+
+
 @pytest.fixture(scope="module")
 def figures() -> dict[str, float]:
     return core.figures()
 
 
 def test_accepted_are_exactly_the_figures_there_are(figures: dict[str, float]) -> None:
-    for version, accepted in core.accepted().items():
+    for version, accepted in of_python(core.accepted()).items():
         assert set(accepted) == set(figures), f"{version}: run {core.UPDATE}"
 
 
@@ -34,7 +38,7 @@ def test_the_core_costs_what_is_accepted(figures: dict[str, float], name: str) -
     if name.endswith("_in_c") and not BUILT:
         assert figures[name] == figures[name.removesuffix("_in_c")]  # no C compiler here: it is the same
         return
-    known = core.accepted()
+    known = of_python(core.accepted())
     mine = known.get(core.python_version())
     if mine is not None:
         assert not core.complaint(name, figures[name], mine[name])
