@@ -22,6 +22,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.structs import TopicPartition
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
+from faust.transport.producer import ProducerBuffer
 from faust.types import TP
 
 from agents import transport
@@ -71,6 +72,11 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], list[str]]] = {
         ["self", "consumer", "active_partitions", "timeout", "max_records"],
     ),
     "App.on_init_dependencies": (faust.App.on_init_dependencies, ["self"]),
+    "ProducerBuffer.wait_until_ebb": (ProducerBuffer.wait_until_ebb, ["self"]),
+    "Schema.compile": (
+        faust.Schema.compile,
+        ["self", "app", "on_key_decode_error", "on_value_decode_error", "default_propagate"],
+    ),
     "Thread.seek_to_beginning": (driver.AIOKafkaConsumerThread.seek_to_beginning, ["self", "partitions"]),
     "App._new_transport": (faust.App._new_transport, ["self"]),
     "PartitionRecords._unpack_records": (wire._one_by_one, ["self"]),
@@ -102,6 +108,22 @@ def test_every_method_we_override_is_one_of_the_stock_consumer() -> None:
 def test_our_app_makes_our_consumer() -> None:
     app = CoalescingApp("contract", broker="kafka://127.0.0.1:1")
     assert app.transport.Consumer is CoalescingConsumer
+
+
+async def test_what_comes_is_what_an_agent_gets() -> None:
+    app = CoalescingApp("contract", broker="kafka://127.0.0.1:1")
+    message = driver.ConsumerMessage("t", 0, 5, 0.0, 0, (), None, ["records"], None, 0, 0, TP0)
+    stock_event = await app.topic("t", key_serializer="raw", value_serializer="raw").decode(message)
+    event = await app.topic("t", schema=transport.WholeBatches()).decode(message, propagate=True)
+    assert vars(event) == vars(stock_event)
+    assert event.value is message.value
+
+
+def test_nobody_waits_for_a_producer_or_a_monitor_that_is_not_used() -> None:
+    app = CoalescingApp("contract", broker="kafka://127.0.0.1:1")
+    app.on_init_dependencies()
+    assert app.monitor not in set(app.sensors)
+    assert asyncio.run(app.producer.buffer.wait_until_ebb()) is None
 
 
 async def test_our_thread_lets_the_broker_gather_before_it_answers() -> None:
