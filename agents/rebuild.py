@@ -19,6 +19,7 @@ from connectors import lag
 from connectors.clickhouse.raw import StoredLetter, stored_dead_letters, stored_raw
 from connectors.kafka import admin, consumer_config, start_producer, topic_ids
 from connectors.settings import Settings
+from connectors.wire import each_record
 from pipeline.changelog import HEADER
 from pipeline.dead_letters import cleared_letter
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
@@ -79,8 +80,7 @@ async def _records(settings: Settings, place: tuple[str, int], start: int, end: 
         consumer.seek(partition, start)
         while await consumer.position(partition) < end:
             for runs in (await consumer.getmany(partition, timeout_ms=500)).values():
-                records = [record for run in runs for record in getattr(run, "records", (run,))]
-                yield [record for record in records if record.offset < end]
+                yield [record for record in each_record(runs) if record.offset < end]
     finally:
         await consumer.stop()
 

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from agents.stage import Stage
 from connectors import telemetry
 from connectors.retry import retrying
+from connectors.wire import Run
 from pipeline.changelog import HEADER, Changelog, header_of
 from pipeline.codes import MisconfiguredCode, TransientCode
 from pipeline.errors import Misconfigured, Transient
@@ -128,11 +129,13 @@ def _take(fetched: Sequence[tuple[Changelog, Sequence[Any]]]) -> None:
     """Whole batches where this process coalesces the topic, as bytes if C reads them; else single records."""
     for changelog, runs in fetched:
         for run in runs:
-            batch = getattr(run, "batch", None)
-            if batch is None:
-                changelog.read(getattr(run, "records", (run,)))
+            if not isinstance(run, Run):
+                changelog.read((run,))
+            elif run.batches is None:
+                changelog.read(run.records)
             else:
-                changelog.read_batch(batch)
+                for batch in run.batches:
+                    changelog.read_batch(batch)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ checksum, transaction and codec are still read by aiokafka.
 Private names of a pinned package: `tests/contract/test_transport.py` and `tests/contract/test_coalescing.py` hold them.
 """
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from struct import Struct
 from typing import Any
 
@@ -129,6 +129,12 @@ def together(runs: Sequence[Run]) -> Any:
     for run in runs:
         records.extend(run.records if run.batches is None else records_of(run.batches))
     return records
+
+
+def each_record(fetched: Iterable[Any]) -> Iterator[SourceRecord]:
+    """What `getmany` gave of a partition, record by record, whether this process gets its topic as Runs or not."""
+    for one in fetched:
+        yield from together([one]) if isinstance(one, Run) else (one,)
 
 
 def joined(parts: Sequence[Sequence[SourceRecord]]) -> Sequence[SourceRecord]:

@@ -16,6 +16,7 @@ from connectors.wire import (
     Run,
     WholeBatches,
     deliver_whole_batches,
+    each_record,
     joined,
     records_of,
     together,
@@ -91,6 +92,13 @@ def test_runs_of_bytes_and_of_objects_come_together_in_order() -> None:
     assert [record.offset for record in together([first, second])] == [0, 1, 2, 3, 4]
     assert [record.offset for record in together([first])] == [0, 1]
     assert list(together([Run([], 9, NOON_MS)])) == []
+
+
+def test_records_one_by_one_are_those_of_runs_of_both_kinds_and_those_that_came_alone() -> None:
+    first, second = RememberedRecords(whole(0, 2)), list(RememberedRecords(whole(2, 3)).next_batch())
+    alone = list(RememberedRecords(whole(5, 2)).next_batch())
+    came = [Run([], 2, NOON_MS, [batch_of(first)]), Run(second, 5, NOON_MS), *alone]
+    assert as_tuples(each_record(came)) == read_by_aiokafka(whole(0, 2) + whole(2, 3) + whole(5, 2))
 
 
 def test_parts_of_several_fetches_become_one_sequence() -> None:
