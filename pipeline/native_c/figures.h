@@ -1,5 +1,5 @@
 /* A record of a report in parts, and its figures: what pipeline.normalize.google_ads_head and google_ads read, where that is
- * plain. Of a `metrics` object with anything else in it - signs, exponents, escapes, a doubled name - nothing is read here.
+ * plain. Of a `metrics` object with anything else in it - signs, exponents, escapes - nothing is read here.
  */
 
 typedef struct { Text before, figures, after; } Parts;
@@ -72,16 +72,14 @@ static const char *read_millionths(const char *p, const char *end, int64_t *numb
     return p;
 }
 
-/* Behind the value at `p`, whose name it is; a name nobody knows is skipped. */
-static const char *read_metric(const char *p, const char *end, Text name, int64_t *figures, unsigned *seen) {
+/* Behind the value at `p`, whose name it is. A name nobody knows is skipped; of one that comes again the last value holds. */
+static const char *read_metric(const char *p, const char *end, Text name, int64_t *figures) {
     static const struct { const char *name; int measure; } metrics[] = {
         {"impressions", IMPRESSIONS}, {"clicks", CLICKS}, {"costMicros", SPEND}, {"conversions", CONVERSIONS},
         {"conversionsValue", REVENUE}, {"videoTrueviewViews", VIDEO_VIEWS}};
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
         if ((size_t)name.size != strlen(metrics[i].name) || memcmp(name.at, metrics[i].name, (size_t)name.size) != 0) continue;
         int measure = metrics[i].measure;
-        if (*seen >> measure & 1) return NULL;
-        *seen |= 1u << measure;
         if (measure == CONVERSIONS || measure == REVENUE) return read_millionths(p, end, &figures[measure]);
         return read_whole(p, end, measure == SPEND ? LARGEST_MICROS : LARGEST_COUNT, &figures[measure]);
     }
@@ -91,7 +89,6 @@ static const char *read_metric(const char *p, const char *end, Text name, int64_
 /* All measures of the object; 0: Python has to look at it. */
 static int read_figures(Text object, int64_t figures[MEASURES]) {
     const char *p = object.at, *end = p + object.size;
-    unsigned seen = 0;
     Text name;
     if (object.size > MAX_FIGURES_BYTES) return 0;
     memset(figures, 0, MEASURES * sizeof *figures);
@@ -101,7 +98,7 @@ static int read_figures(Text object, int64_t figures[MEASURES]) {
         if (p >= end || *p != '"' || !(p = plain_string(p + 1, end, &name))) return 0;
         p = skip_space(p, end);
         if (p >= end || *p != ':') return 0;
-        if (!(p = read_metric(skip_space(p + 1, end), end, name, figures, &seen))) return 0;
+        if (!(p = read_metric(skip_space(p + 1, end), end, name, figures))) return 0;
         p = skip_space(p, end);
         if (p >= end) return 0;
         if (*p == '}') return p + 1 == end;

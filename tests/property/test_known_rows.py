@@ -114,10 +114,20 @@ def test_figures_are_the_same(figures: list[bytes], generation: int) -> None:
     same([record(n, row(one)) for n, one in enumerate([PLAIN, *figures, PLAIN])], generation)
 
 
+@given(st.lists(st.tuples(st.sampled_from("nno"), st.integers(0, 2)), max_size=8))
+@settings(max_examples=300, deadline=None)
+@example([("n", 0), ("o", 0), ("o", 1)])
+def test_a_name_that_changes_is_the_same(said: list[tuple[str, int]]) -> None:
+    same([record(n, row(b'{"clicks":"%d"}' % clicks, name=name)) for n, (name, clicks) in enumerate(said)])
+
+
 @given(st.text(max_size=12), st.text(max_size=12), st.text(max_size=70), st.integers(-1, 2**60))
 @settings(max_examples=300, deadline=None)
 @example('a"b\\c\x7f\x1f', "é\U0001f600", '"', 0)
 @example("", "\n", "x", 10**17)
+@example("n" * 31, "", "x" * 32, 1)
+@example("n" * 255, "é" * 128, "x" * 31, 1)
+@example("é" * 32768, "n" * 65535, "", 1)
 def test_names_and_budgets_are_the_same(own: str, described: str, budget_id: str, budget_micros: int) -> None:
     rows = [record(n, row(b'{"clicks":"%d"}' % n, name=own)) for n in range(6)]
     said = record(3, entity(described, budget_id, budget_micros), report=b"entity")
