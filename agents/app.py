@@ -16,7 +16,7 @@ from connectors.clock import Clock
 from connectors.kafka import start_producer
 from connectors.setting_sections import WorkerSettings
 from connectors.settings import Settings
-from schemas.topics import RAW_EVENTS, TOTALS
+from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS, TOTALS
 
 REPORT_S = 5.0
 log = telemetry.log(__name__)
@@ -26,7 +26,7 @@ def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
     """Nothing is connected yet; `faust.Worker(app)` runs it. Every topic exists beforehand (`pulse migrate`)."""
     worker = settings.worker
     changelogs = {stage.changelog for stage in shell.stages.values()}
-    coalesce({*shell.stages, *changelogs}, raw={RAW_EVENTS, TOTALS, *changelogs})
+    coalesce({*shell.stages, *changelogs}, raw={RAW_EVENTS, RAW_GOOGLE_ADS, TOTALS, *changelogs})
 
     class WorkerApp(CoalescingApp):
         async def on_start(self) -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import overload
+from typing import Any, overload
 
 from pipeline.copies import Batch
 from pipeline.counted_panes import Drained, Pane
@@ -7,6 +7,7 @@ from pipeline.counted_restore import RowsInC
 from pipeline.counted_rows import Campaign, Row
 from pipeline.counted_slots import Places, Slot, Target
 from pipeline.event_ids import EventIds
+from pipeline.reported_rows import RowKey
 from pipeline.state import KeptRow, Output, SourceRecord
 
 class IdMemory:
@@ -164,6 +165,28 @@ def kept(targets: list[Target], /) -> list[tuple[bytes, KeptRow]]:
     """Raises OverflowError for a number beyond 64 bits."""
 
 def worth_judging(records: WireRecords, counted_to: int, /) -> tuple[list[SourceRecord], int]: ...
+def known_rows(
+    records: Sequence[SourceRecord],
+    position: int,
+    run: tuple[bytes, int, int, int, int],
+    frames: dict[int, list[Any]],
+    campaigns: dict[str, list[Any]],
+    total: tuple[str, bytes],
+    outputs: list[Output],
+    changed: dict[RowKey, list[Any]],
+    /,
+) -> tuple[int, int, int]:
+    """`run`: head, place number, when it was fetched in Unix ms, order of its first offset less one, bits of an order.
+    `total`: topic and text of totals.
+
+    Returns the position of the first record that is not plain, how many rows were as before, and how many revised.
+    """
+
+def kept_reported(changed: dict[RowKey, list[Any]], /) -> list[tuple[bytes, KeptRow]]:
+    """Raises OverflowError for a number beyond 64 bits."""
+
+def frame_number(place_number: int, key: bytes | None, before: bytes, after: bytes, /) -> int: ...
+def figures_number(figures: bytes, /) -> int: ...
 
 class Copies:
     """Implements `pipeline.copies.CopyStore`. `is_newer(value, known)`: asked where orders are not whole numbers."""

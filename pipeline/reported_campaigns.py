@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from pipeline.reported_rows import BUDGET, BUDGET_ID, BUDGET_SHARED, CAMPAIGN_PREFIX, ProjectOf
+from pipeline.state import KeptRow
 from schemas.facts import Entity
 
 # row = [order, name, type, status, currency, zone, [start_ms, end_ms], daily budget, total budget, budget id,
@@ -15,27 +16,27 @@ ORDER, NAME, STATUS, DAILY, ID, SHARED, AS_OF = 0, 1, 3, 7, 9, 10, 11
 class ReportedCampaigns:
     def __init__(self, project_of: ProjectOf) -> None:
         self._project_of = project_of
-        self._rows: dict[str, list[Any]] = {}
+        self.rows: dict[str, list[Any]] = {}  # campaign key -> row
         self._changed: dict[str, None] = {}
 
     def restore(self, key: bytes, row: list[Any]) -> None:
-        self._rows[key[len(CAMPAIGN_PREFIX) :].decode()] = row
+        self.rows[key[len(CAMPAIGN_PREFIX) :].decode()] = row
 
-    def take(self) -> list[tuple[bytes, list[Any] | None]]:
+    def take(self) -> list[tuple[bytes, KeptRow]]:
         changed, self._changed = self._changed, {}
-        return [(CAMPAIGN_PREFIX + name.encode(), self._rows[name]) for name in changed]
+        return [(CAMPAIGN_PREFIX + name.encode(), self.rows[name]) for name in changed]
 
     def name_and_status(self, key: str) -> tuple[str | None, str]:
         """(None, "") while no entity report has named it."""
-        row = self._rows.get(key)
+        row = self.rows.get(key)
         return (None, "") if row is None else (row[NAME], row[STATUS])
 
     def knows(self, key: str) -> bool:
-        return key in self._rows
+        return key in self.rows
 
     def put_budget(self, key: str, day: list[Any]) -> bool:
         """Write the budget in force into the row of a day; True when that changes it."""
-        row = self._rows.get(key)
+        row = self.rows.get(key)
         if row is None:
             return False
         budget = [row[DAILY], row[ID], row[SHARED]]
@@ -45,7 +46,7 @@ class ReportedCampaigns:
         return True
 
     def is_old(self, key: str, fact: Entity, order: int) -> bool:
-        known = self._rows.get(key)
+        known = self.rows.get(key)
         return known is not None and (order <= known[ORDER] or fact.as_of_ms < known[AS_OF])
 
     def describe(self, key: str, fact: Entity, order: int) -> bytes | None:
@@ -64,11 +65,11 @@ class ReportedCampaigns:
             fact.budget_shared,
             fact.as_of_ms,
         ]
-        known = self._rows.get(key)
+        known = self.rows.get(key)
         if known is not None and known[NAME:AS_OF] == row[NAME:AS_OF]:
             known[AS_OF] = fact.as_of_ms
             return None
-        self._rows[key] = row
+        self.rows[key] = row
         self._changed[key] = None
         return campaign_message(fact, key, self._project_of(fact.platform, fact.account_id), order << 2)
 

@@ -129,6 +129,8 @@ class BasisState:
 
     def hour_changed(self, index: int, changed: frozenset[int] | None, inputs: Mapping[str, frozenset[int]]) -> None:
         """Take back the verdicts that depend on this hour. `changed`: its columns that changed; None for a new hour."""
+        if not self.rules:
+            return
         age_ms = self.hours.newest_end_ms - self.hours.columns[END][index]
         is_frozen = age_ms >= (LATE_MS if changed is None else REJUDGED_MS)
         for rule_id, state in self.rules.items():

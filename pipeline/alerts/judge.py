@@ -18,7 +18,7 @@ from pipeline.alerts.rulebook import Rulebook
 from pipeline.alerts.series import Series
 from pipeline.alerts.statement import Statement
 from pipeline.alerts.total_in import read_checkpoint, read_total
-from pipeline.alerts.verdicts import expires_ms, judge_checkpoint, next_due_ms, take_day, take_hour
+from pipeline.alerts.verdicts import COUNTED, expires_ms, judge_checkpoint, next_due_ms, take_day, take_hour
 from pipeline.alerts.worth_judging import worth_judging
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.codes import DropReason, Stage
@@ -30,6 +30,7 @@ from schemas.rule import Rule
 from schemas.topics import BUDGET_DAYS, DEAD_LETTERS, EVENTS_CAMPAIGN, TOTALS
 from schemas.window import Basis, Window
 
+DAY = str(Window.DAY)
 BASIS_OF = {"report_complete": str(Basis.REPORTED), "tick": str(Basis.COUNTED)}  # kind of a checkpoint -> basis
 
 
@@ -85,6 +86,7 @@ class Judge:
         if replayed:
             self._tally("dropped", DropReason.REPLAYED, replayed)
         not_judged = len(records) - replayed - len(worth)
+        judged = 0
         for record in worth:
             key, value = record.key, record.value or b""
             try:
@@ -92,7 +94,12 @@ class Judge:
             except BadRecord as error:
                 self._refuse(record, error)
                 continue
-            self._tally(*(("emitted", "") if dropped is None else ("dropped", dropped)))
+            if dropped is None:
+                judged += 1
+            else:
+                self._tally("dropped", dropped)
+        if judged:
+            self._tally("emitted", "", judged)
         if not_judged:
             self._tally("dropped", DropReason.NOT_JUDGED, not_judged)
         if records:
@@ -107,8 +114,8 @@ class Judge:
         order = order_of(0, record.offset)
         if campaign is not None and order <= campaign.order:
             return DropReason.REPLAYED
-        is_day = total.window == Window.DAY
-        if is_day and total.basis == Basis.COUNTED and not total.daily_budget_micros:
+        is_day = total.window == DAY
+        if is_day and total.basis == COUNTED and not total.daily_budget_micros:
             return DropReason.NOT_JUDGED
         if total.end_ms <= self._clock_ms.get(total.basis, 0) - DAYS_KEPT_MS:
             return DropReason.NOT_JUDGED  # its versions may be forgotten, so a repeat could not be told from news
@@ -127,7 +134,8 @@ class Judge:
         state.is_dirty = True
         self._dirty[total.basis].add(campaign.key)
         self._changed[campaign.key] = None
-        self._publish(campaign, total.basis, state.days, taken)
+        if taken:
+            self._publish(campaign, total.basis, state.days, taken)
         if is_day and total.budget_shared and total.daily_budget_micros:
             budget = f"{':'.join(campaign.identity[:2])}:budget:{total.budget_id}"
             self._outputs.append((BUDGET_DAYS, budget.encode(), value))

@@ -54,9 +54,14 @@ class Series:
         self.local_hours.insert(index, local_hour)
         return index
 
-    def replace(self, index: int, fields: Sequence[int]) -> None:
-        for column, value in zip(self.columns, fields, strict=True):
-            column[index] = value
+    def replace(self, index: int, fields: Sequence[int]) -> frozenset[int]:
+        """Which columns have changed."""
+        changed = []
+        for number, column in enumerate(self.columns):
+            if column[index] != fields[number]:
+                column[index] = fields[number]
+                changed.append(number)
+        return frozenset(changed)
 
     def drop_first(self, count: int) -> None:
         for column in self.columns:

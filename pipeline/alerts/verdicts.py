@@ -18,6 +18,8 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 UPDATES_MS = (
     8 * DAY_MS
 )  # older days than the usual look-back are history; readers of the public shapes follow the present
+# To look a member up in an enum costs as much as a dozen other steps, and these are on the way of every total.
+COUNTED, _STALE = str(Basis.COUNTED), DropReason.STALE_REVISION
 _MEASURES = slice(FIRST_MEASURE, REVENUE + 1)
 
 
@@ -57,7 +59,7 @@ def take_hour(campaign: CampaignState, total: TotalIn, rulebook: Rulebook) -> li
     index, changed = placed
     campaign.bases[total.basis] = state
     state.hour_changed(index, changed, rulebook.inputs)
-    if total.basis == Basis.COUNTED and (changed is None or any(column >= FIRST_MEASURE for column in changed)):
+    if total.basis == COUNTED and (changed is None or any(column >= FIRST_MEASURE for column in changed)):
         state.changed_hours.add(total.start_ms)
     return []
 
@@ -74,12 +76,9 @@ def _place(
     """Index of the window and which of its columns changed (None: it is new), or why nothing did."""
     index = series.find(total.start_ms)
     if index is not None:
-        columns = series.columns
-        if total.version <= columns[VERSION][index]:
-            return DropReason.STALE_REVISION
-        changed = frozenset(n for n, value in enumerate(fields) if columns[n][index] != value)
-        series.replace(index, fields)
-        return index, changed
+        if total.version <= series.columns[VERSION][index]:
+            return _STALE
+        return index, series.replace(index, fields)
     if total.end_ms <= series.newest_end_ms - kept_ms:
         return DropReason.NOT_JUDGED
     try:

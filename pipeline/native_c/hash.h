@@ -16,8 +16,8 @@ typedef struct { uint64_t a, b; } Hash;
         v2 += v1; v1 = ROTATE(v1, 17); v1 ^= v2; v2 = ROTATE(v2, 32);                                                  \
     } while (0)
 
-static Hash hash_of(const char *data, size_t size) {
-    const uint64_t k0 = 0x70756c73652d6964ULL, k1 = 0x2d6d656d6f72790aULL;
+/* `k0` and `k1`: the key. */
+static inline Hash keyed_hash(uint64_t k0, uint64_t k1, const char *data, size_t size) {
     uint64_t v0 = k0 ^ 0x736f6d6570736575ULL, v1 = k1 ^ 0x646f72616e646f6dULL ^ 0xee;
     uint64_t v2 = k0 ^ 0x6c7967656e657261ULL, v3 = k1 ^ 0x7465646279746573ULL;
     uint64_t last = (uint64_t)size << 56, word;
@@ -41,3 +41,5 @@ static Hash hash_of(const char *data, size_t size) {
     hash.b = v0 ^ v1 ^ v2 ^ v3;
     return hash;
 }
+
+static Hash hash_of(const char *data, size_t size) { return keyed_hash(0x70756c73652d6964ULL, 0x2d6d656d6f72790aULL, data, size); }

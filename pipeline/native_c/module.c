@@ -41,6 +41,11 @@ static const int64_t NEVER = 1LL << 62;
 #include "row_objects.h"
 #include "fold.h"
 #include "totals.h"
+#include "figures.h"
+#include "frames.h"
+#include "reported_row.h"
+#include "kept_reported.h"
+#include "known_rows.h"
 #include "judged.h"
 #include "msgpack.h"
 #include "words.h"
@@ -56,6 +61,10 @@ static PyMethodDef functions[] = {
     {"totals", native_totals, METH_VARARGS, "See pipeline.counted_totals.TotalTexts.totals."},
     {"worth_judging", native_worth_judging, METH_VARARGS, "See pipeline.alerts.worth_judging."},
     {"kept", native_kept, METH_VARARGS, "See pipeline.counted_kept.kept_rows."},
+    {"known_rows", native_known_rows, METH_VARARGS, "See pipeline.reported_known.KnownRows.count."},
+    {"kept_reported", native_kept_reported, METH_O, "See pipeline.reported_rows.kept."},
+    {"frame_number", native_frame_number, METH_VARARGS, "See pipeline.reported_frames.Frames.number_of."},
+    {"figures_number", native_figures_number, METH_O, "See pipeline.reported_frames.Frames.figures_number."},
     {NULL}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, functions};
 
@@ -69,6 +78,7 @@ PyMODINIT_FUNC PyInit_native(void) {
     s_names = PyUnicode_InternFromString("names");
     intern_names_of_restore();
     prepare_checksum();
+    if (make_frame_keys() < 0) return NULL;
     for (int i = 0; i < STRINGS; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
     PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&IdNamesType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
                              PyType_Ready(&WireRecordsType) < 0 || PyType_Ready(&DrainType) < 0 || PyType_Ready(&CopiesType) < 0 ||

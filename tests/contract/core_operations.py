@@ -147,9 +147,9 @@ def _snapshots(*, fetched_ms: int, spend_micros: int, first: int) -> list[Rec]:
     return [Rec(first + n, message.timestamp, message.key, message.value) for n, message in enumerate(found)]
 
 
-def _reported(spend_micros: int) -> Work:
+def _reported(spend_micros: int, *, in_c: bool = False) -> Work:
     """A second read of the same campaign days; their spend is now `spend_micros` and more."""
-    state = ReportedState(RAW_GOOGLE_ADS, 0, project_of=lambda _, __: ACCOUNT)
+    state = ReportedState(RAW_GOOGLE_ADS, 0, project_of=lambda _, __: ACCOUNT, in_c=in_c)
     state.count(_snapshots(fetched_ms=FETCHED_MS, spend_micros=5_000_000, first=0))
     changelog = Changelog(b"assignment", in_c=False)
     changelog.write(state.take().rows)
@@ -166,8 +166,17 @@ def _row_changed() -> Work:
     return _reported(6_000_000)
 
 
+def _row_changed_in_c() -> Work:
+    """The same where C counts: what is left for Python."""
+    return _reported(6_000_000, in_c=BUILT)
+
+
 def _row_unchanged() -> Work:
     return _reported(5_000_000)
+
+
+def _row_unchanged_in_c() -> Work:
+    return _reported(5_000_000, in_c=BUILT)
 
 
 WORKS: dict[str, Callable[[], Work]] = {
@@ -181,7 +190,9 @@ WORKS: dict[str, Callable[[], Work]] = {
     "window_ended": _window_ended,
     "restored_row": _restored_row,
     "row_changed": _row_changed,
+    "row_changed_in_c": _row_changed_in_c,
     "row_unchanged": _row_unchanged,
+    "row_unchanged_in_c": _row_unchanged_in_c,
 }
 
 

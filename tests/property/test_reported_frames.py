@@ -1,9 +1,10 @@
 """Rows known by their bytes come to what reading every record as a whole comes to.
 
-The same stream twice: in the connector's spelling, which is cut into head, frame and figures, and in one that never is.
+The same stream in spellings that are cut into head, frame and figures, in C and in Python, and in one that never is.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -13,9 +14,14 @@ from hypothesis import strategies as st
 
 from pipeline.changelog import HEADER, Changelog, header_of
 from pipeline.codes import DropReason
+from pipeline.per_record import BUILT
 from pipeline.reported import ReportedState
+from pipeline.state import SourceRecord
 from schemas.topics import DEAD_LETTERS, TOTALS
 from tests.partition import Rec
+from tests.property.test_native import T0
+from tests.property.test_wire_records import batch_of, built
+from tests.wire_reading import WireRecords
 
 START_MS = int(datetime(2026, 10, 25, 20, tzinfo=UTC).timestamp() * 1000)
 LATER_MS = [0, 1_000, 1_000, 60_000, 3 * 3_600_000, 9 * 3_600_000, 50 * 86_400_000, 92 * 86_400_000]
@@ -114,6 +120,10 @@ def body(at_ms: int, item: Any) -> tuple[bytes | None, dict[str, Any]]:
     return key.encode(), {**head, "row": row}
 
 
+# The connector's own; another; and one whose `row` only a reader of JSON sees.
+PLAINLY, SPACED, HIDDEN = (",", ":"), (" ,\n", " :\t"), (",", ": ")
+
+
 def spelled(runs: Any, separators: tuple[str, str]) -> list[Rec]:
     found: list[Rec] = []
     at_ms = START_MS
@@ -125,38 +135,49 @@ def spelled(runs: Any, separators: tuple[str, str]) -> list[Rec]:
             text = json.dumps(value, separators=separators)
             if not isinstance(item, str) and item["behind"]:  # of a name that stands twice the later one holds
                 text = text[:-1] + separators[0] + json.dumps(item["behind"], separators=separators)[1:]
+            if separators is HIDDEN:
+                text = text.replace('"row": ', r'"\u0072ow": ')
             found.append(Rec(len(found), at_ms, key, text.encode()))
     return found
 
 
-def results(records: list[Rec], cuts: list[int], restart_at: int) -> list[Any]:
+def on_the_wire(records: list[Rec]) -> Sequence[SourceRecord]:
+    """As the worker fetches them, a batch each."""
+    return WireRecords([batch_of(built(one.offset, [(one.timestamp - T0, one.key, one.value, [])])) for one in records])
+
+
+def results(records: list[Rec], cuts: list[int], restart_at: int, *, in_c: bool, wired: bool = False) -> list[Any]:
     """Everything that is seen of a state from outside, flush by flush; it is restored before flush `restart_at`."""
-    state, changelog, kept = make(), Changelog(b"a"), list[Rec]()
+    state, changelog, kept = make(in_c=in_c), Changelog(b"a"), list[Rec]()
     seen: list[Any] = []
     bounds = sorted({cut for cut in cuts if cut < len(records)} | {0, len(records)})
     for number, (first, last) in enumerate(pairwise(bounds)):
         if number == restart_at:
-            state, changelog = restored(kept)
-        state.count(records[first:last])
+            state, changelog = restored(kept, in_c=in_c)
+        state.count(on_the_wire(records[first:last]) if wired else records[first:last])
         taken = state.take()
-        kept += [Rec(0, 0, key, value) for key, value in changelog.write(taken.rows)]
-        outputs = [(topic, key, told(topic, value)) for topic, key, value in taken.outputs]
-        seen.append((outputs, taken.rows, taken.upto, state.tallies(), state.clock_ms))
+        written = changelog.write(taken.rows)
+        kept += [Rec(0, 0, key, value) for key, value in written]
+        seen.append((taken.outputs, written, taken.upto, state.tallies(), state.clock_ms))
     return seen
 
 
-def told(topic: str, value: bytes) -> Any:
+def without_letters(seen: list[Any]) -> list[Any]:
     """A dead letter carries the record, which is spelled differently; its words may quote it."""
+    return [([(topic, key, told(topic, value)) for topic, key, value in outputs], *rest) for outputs, *rest in seen]
+
+
+def told(topic: str, value: bytes) -> Any:
     said = json.loads(value)
     return [said["code"], said["field"], said["offset"]] if topic == DEAD_LETTERS else said
 
 
-def make() -> ReportedState:
-    return ReportedState("raw.google_ads.v1", 0, project_of=lambda *_: "p")
+def make(*, in_c: bool = BUILT) -> ReportedState:
+    return ReportedState("raw.google_ads.v1", 0, project_of=lambda *_: "p", in_c=in_c)
 
 
-def restored(kept: list[Rec]) -> tuple[ReportedState, Changelog]:
-    changelog, state = Changelog(b"b"), make()
+def restored(kept: list[Rec], *, in_c: bool) -> tuple[ReportedState, Changelog]:
+    changelog, state = Changelog(b"b"), make(in_c=in_c)
     changelog.read(kept)
     rows = changelog.rows()
     header = header_of(rows, topic="t", topic_id="")
@@ -165,19 +186,24 @@ def restored(kept: list[Rec]) -> tuple[ReportedState, Changelog]:
     return state, changelog
 
 
-@given(RUNS, st.lists(st.integers(1, 40), max_size=4), st.integers(0, 5))
+@given(RUNS, st.lists(st.integers(1, 40), max_size=4), st.integers(1, 6))
 @settings(max_examples=400, deadline=None)
 def test_cut_records_come_to_what_whole_ones_do(runs: Any, cuts: list[int], restart_at: int) -> None:
-    restart_at += 1
-    cut = results(spelled(runs, (",", ":")), cuts, restart_at)
-    assert cut == results(spelled(runs, (", ", ": ")), cuts, restart_at)
+    plainly, spaced = spelled(runs, PLAINLY), spelled(runs, SPACED)
+    cut = results(plainly, cuts, restart_at, in_c=False)
+    assert cut == results(plainly, cuts, restart_at, in_c=BUILT)
+    assert cut == results(plainly, cuts, restart_at, in_c=BUILT, wired=True)
+    told_of_cut = without_letters(cut)
+    assert told_of_cut == without_letters(results(spaced, cuts, restart_at, in_c=False))
+    assert told_of_cut == without_letters(results(spaced, cuts, restart_at, in_c=BUILT, wired=True))
+    assert told_of_cut == without_letters(results(spelled(runs, HIDDEN), cuts, restart_at, in_c=False))
 
 
 @given(ROW, st.integers(2, 5))
 @settings(max_examples=100, deadline=None)
 def test_a_row_that_comes_again_is_unchanged_and_published_once(item: Any, times: int) -> None:
     good = item | {"kind": "row", "figures": {"clicks": "1"}, "account": "1", "key": "", "behind": {}}
-    records = spelled([(1_000, [good])] * times, (",", ":"))
+    records = spelled([(1_000, [good])] * times, PLAINLY)
     state = make()
     state.count(records)
     assert [topic for topic, _, _ in state.take().outputs] == [TOTALS]
