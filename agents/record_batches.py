@@ -13,14 +13,12 @@ from aiokafka import AIOKafkaProducer, codec
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
 
+from pipeline.outputs import HEADER_BYTES, Pairs
 from pipeline.per_record import native
-
-Pairs = list[tuple[bytes | None, bytes | None]]
 
 # Message format 2. Two parts because the checksum stands between them, and is that of the second and all behind it.
 _FRONT = Struct(">qiibI")  # first offset, length from behind itself, epoch of the leader, format, checksum
 _REST = Struct(">hiqqqhii")  # attributes, last place, first and last ms, producer, its epoch, sequence, records
-HEADER_BYTES = _FRONT.size + _REST.size
 _LENGTH_ENDS, _NO_LEADER_EPOCH, _FORMAT = 12, -1, 2
 _ENCODE: dict[int, Callable[[bytes], bytes]] = {
     1: codec.gzip_encode,
@@ -82,7 +80,14 @@ class WrittenBatch(BatchBuilder):  # type: ignore[misc]
 
 def written(pairs: Pairs, form: Form) -> Iterator[WrittenBatch]:
     """The pairs in order, each in the first batch that has room; a batch is written when it is asked for."""
-    place, room_bytes = 0, form.max_bytes - HEADER_BYTES - 1
+    room_bytes = form.max_bytes - HEADER_BYTES - 1
+    if not isinstance(pairs, list):
+        if pairs.room_bytes == room_bytes:
+            for records, count in pairs.drain():
+                yield WrittenBatch(records, count, time.time_ns() // 1_000_000, form.codec)
+            return
+        pairs = list(pairs)  # they were cut for another producer
+    place = 0
     while place < len(pairs):
         start = place
         records, place = native.write_records(pairs, start, room_bytes)
