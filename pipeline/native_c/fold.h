@@ -23,7 +23,7 @@ typedef struct {
     FoldPlace at[2][MOST_PLACES]; /* for ads, for campaigns */
     int count[2], has_others;
     /* The pane in hand. */
-    PyObject *pane, *order, *as_of; /* borrowed but for the order */
+    PyObject *pane, *campaign, *order, *as_of; /* borrowed but for the order */
     int64_t offset, order_number, as_of_ms;
     PyObject *added[MEASURES]; /* borrowed */
     int64_t gained[MEASURES];
@@ -90,11 +90,12 @@ static int set_flags(PyObject *row, long flags) {
 /* A row begins at this place; adds nothing to `found`, since the row begins with what the pane has counted. */
 static int begin_row(Fold *fold, const FoldPlace *place, PyObject *name, int of_campaign) {
     PyObject *row = first_row(fold), *pushed;
-    int failed = !row || PyDict_SetItem(place->rows, name, row) < 0 || note_row(fold->changed, place->slot, name, row) < 0;
+    Target target = {place->slot, name, row, fold->campaign};
+    int failed = !row || PyDict_SetItem(place->rows, name, row) < 0 || note_row(fold->changed, target) < 0;
     if (!failed && place->flags)
-        failed = set_flags(row, place->flags | CORRECTED) < 0 || note_corrected(fold, (Target){place->slot, name, row}) < 0;
+        failed = set_flags(row, place->flags | CORRECTED) < 0 || note_corrected(fold, target) < 0;
     else if (!failed)
-        failed = note_row(of_campaign && place->is_early ? fold->live : fold->dirty, place->slot, name, row) < 0;
+        failed = note_row(of_campaign && place->is_early ? fold->live : fold->dirty, target) < 0;
     if (!failed && (pushed = get_field(&slot_pushed, place->slot)) && pushed == Py_True) {
         PyObject *done = PyObject_CallFunctionObjArgs(fold->watch_late, place->slot, fold->as_of, NULL);
         Py_XDECREF(done);
@@ -111,8 +112,8 @@ static PyObject *pane_name(PyObject *campaign, PyObject *ad_id) {
 
 /* The rows of the pane that were there, as (slot, name, row); the others begin. A new list. */
 static PyObject *find_rows(Fold *fold) {
-    PyObject *ad_id = get_field(&pane_ad, fold->pane), *campaign = get_field(&pane_campaign, fold->pane);
-    PyObject *zone = campaign ? get_field(&campaign_fields[ZONE_OF], campaign) : NULL, *minute = get_field(&pane_minute, fold->pane);
+    PyObject *ad_id = get_field(&pane_ad, fold->pane), *campaign = fold->campaign;
+    PyObject *zone = get_field(&campaign_fields[ZONE_OF], campaign), *minute = get_field(&pane_minute, fold->pane);
     PyObject *folded = get_field(&pane_folded, fold->pane);
     if (!ad_id || !zone || !minute || !folded || find_places(fold, zone, minute) < 0) return NULL;
     if (fold->has_others) { /* the rules of a zone have changed: seldom enough for Python */
@@ -171,21 +172,25 @@ static int add_to_row(Fold *fold, Target target, int of_campaign) {
         return 0; /* read again after a restart: this row was further than the others */
     if (fold->as_of_ms > PyLong_AsLongLong(PyList_GET_ITEM(row, ROW_AS_OF)) && PyList_SetItem(row, ROW_AS_OF, Py_NewRef(fold->as_of)) < 0)
         return -1;
-    if (PyErr_Occurred() || add_measures(fold, row) < 0 || note_row(fold->changed, target.slot, target.name, row) < 0) return -1;
+    if (PyErr_Occurred() || add_measures(fold, row) < 0 || note_row(fold->changed, target) < 0) return -1;
     long flags = PyLong_AsLong(PyList_GET_ITEM(row, ROW_FLAGS));
     if (flags & FINAL) return set_flags(row, flags | CORRECTED) < 0 ? -1 : note_corrected(fold, target);
     if (of_campaign && !(early = get_field(&slot_early, target.slot))) return -1;
-    return note_row(of_campaign && early == Py_True ? fold->live : fold->dirty, target.slot, target.name, row);
+    return note_row(of_campaign && early == Py_True ? fold->live : fold->dirty, target);
 }
 
 static int fold_pane(Fold *fold) {
     PyObject *targets = get_field(&pane_targets, fold->pane), *ad_id = get_field(&pane_ad, fold->pane);
-    if (!targets || !ad_id) return -1;
+    fold->campaign = get_field(&pane_campaign, fold->pane);
+    if (!targets || !ad_id || !fold->campaign) return -1;
     targets = PyList_CheckExact(targets) && PyList_GET_SIZE(targets) ? Py_NewRef(targets) : find_rows(fold);
     int failed = !targets;
     Target target;
-    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(targets); i++)
-        failed = read_target(PyList_GET_ITEM(targets, i), &target) < 0 || add_to_row(fold, target, ad_id == Py_None) < 0;
+    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(targets); i++) {
+        failed = read_target(PyList_GET_ITEM(targets, i), &target) < 0;
+        target.campaign = fold->campaign;
+        failed = failed || add_to_row(fold, target, ad_id == Py_None) < 0;
+    }
     Py_XDECREF(targets);
     return failed ? -1 : 0;
 }

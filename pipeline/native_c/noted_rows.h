@@ -5,12 +5,13 @@
 enum { ROW_ORDER, ROW_AS_OF, ROW_REVISION, ROW_FLAGS, ROW_GAINED }; /* as pipeline.counted_rows has them */
 enum { FINAL = 1, CORRECTED = 2 };
 
-typedef struct { PyObject *slot, *name, *row; } Target; /* a row, and what it stands under */
+/* A row, and what it stands under. campaign: pipeline.counted_rows.Campaign, NULL where it has to be looked up. */
+typedef struct { PyObject *slot, *name, *row, *campaign; } Target;
 
 typedef struct {
     PyObject_HEAD
     Target *at;
-    int32_t count, room, holes; /* holes: rows that were forgotten again; all three of them are NULL */
+    int32_t count, room, holes; /* holes: rows that were forgotten again; all of such a target is NULL */
     int32_t *index; /* open addresses by the row; -1: empty */
     size_t slots;
 } NotedRows;
@@ -50,22 +51,24 @@ static Target *noted(const NotedRows *self, const PyObject *row) {
 }
 
 /* -1 with an exception. */
-static int note_row(NotedRows *self, PyObject *slot, PyObject *name, PyObject *row) {
+static int note_row(NotedRows *self, Target target) {
+    PyObject *row = target.row;
     if (self->count == self->room && !noted(self, row) && grow_noted(self) < 0) return -1;
     size_t place = row_slot(row, self->slots);
     for (; self->index[place] >= 0; place = (place + 1) & (self->slots - 1))
         if (self->at[self->index[place]].row == row) return 0;
-    self->at[self->count] = (Target){Py_NewRef(slot), Py_NewRef(name), Py_NewRef(row)};
+    self->at[self->count] = (Target){Py_NewRef(target.slot), Py_NewRef(target.name), Py_NewRef(row), Py_XNewRef(target.campaign)};
     self->index[place] = self->count++;
     return 0;
 }
 
 static void forget_target(Target *target) {
     Target gone = *target;
-    *target = (Target){NULL, NULL, NULL};
+    *target = (Target){NULL, NULL, NULL, NULL};
     Py_XDECREF(gone.slot);
     Py_XDECREF(gone.name);
     Py_XDECREF(gone.row);
+    Py_XDECREF(gone.campaign);
 }
 
 static int read_target(PyObject *tuple, Target *target) {
@@ -75,6 +78,7 @@ static int read_target(PyObject *tuple, Target *target) {
     target->slot = PyTuple_GET_ITEM(tuple, 0);
     target->name = PyTuple_GET_ITEM(tuple, 1);
     target->row = PyTuple_GET_ITEM(tuple, 2);
+    target->campaign = NULL;
     return 0;
 }
 
@@ -95,7 +99,7 @@ static Py_ssize_t NotedRows_len(NotedRows *self) { return self->count - self->ho
 
 static PyObject *NotedRows_note(NotedRows *self, PyObject *tuple) {
     Target target;
-    if (read_target(tuple, &target) < 0 || note_row(self, target.slot, target.name, target.row) < 0) return NULL;
+    if (read_target(tuple, &target) < 0 || note_row(self, target) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -145,6 +149,26 @@ static int are_targets(PyObject *targets) {
     return Py_IS_TYPE(targets, &NotedRowsType) || PyList_CheckExact(targets);
 }
 
+enum { SOON = 4 };
+
+/* Rows lie wherever there was room for them; of many, each would be waited for. What is read here lies behind those. */
+static void fetch_soon(const NotedRows *rows, Py_ssize_t position) {
+    if (position + 3 * SOON < rows->count) {
+        const Target *target = &rows->at[position + 3 * SOON];
+        __builtin_prefetch(target->row);
+        __builtin_prefetch(target->name);
+        __builtin_prefetch(target->campaign);
+    }
+    if (position + 2 * SOON >= rows->count) return;
+    const PyListObject *row = (const PyListObject *)rows->at[position + 2 * SOON].row;
+    if (row) __builtin_prefetch(row->ob_item);
+    row = (const PyListObject *)rows->at[position + SOON].row;
+    if (row && Py_SIZE(row) > ROW_GAINED) {
+        __builtin_prefetch(row->ob_item[ROW_ORDER]);
+        __builtin_prefetch(row->ob_item[Py_SIZE(row) - 1]);
+    }
+}
+
 /* Moves on to the next one, borrowed. 1: there it is; 0: that was all; -1: an exception. */
 static int next_target(PyObject *targets, Py_ssize_t *position, Target *target) {
     if (!Py_IS_TYPE(targets, &NotedRowsType)) {
@@ -154,6 +178,7 @@ static int next_target(PyObject *targets, Py_ssize_t *position, Target *target) 
     const NotedRows *rows = (const NotedRows *)targets;
     while (*position < rows->count && !rows->at[*position].row) ++*position;
     if (*position >= rows->count) return 0;
+    fetch_soon(rows, *position);
     *target = rows->at[(*position)++];
     return 1;
 }

@@ -88,14 +88,15 @@ static PyObject *campaign_named(PyObject *campaigns, const char *key, size_t siz
     return found;
 }
 
-static int find_owner(Owner *owner, PyObject *name, PyObject *campaigns) {
+static int find_owner(Owner *owner, PyObject *name, PyObject *campaign, PyObject *campaigns) {
     static const char *const before[STRINGS] = {"\",\"platform\":\"", "\",\"account_id\":\"", "\",\"campaign_id\":\"", "\",\"currency\":\"", "\""};
     Py_ssize_t size;
     const char *text = PyUnicode_AsUTF8AndSize(name, &size);
     if (!text) return -1;
     const char *bar = memchr(text, '|', (size_t)size), *end = text + size;
     size_t key_size = (size_t)((bar ? bar : end) - text);
-    PyObject *campaign = campaign_named(campaigns, text, key_size), *strings[STRINGS], *key = campaign ? get_field(&campaign_key, campaign) : NULL;
+    if (!campaign && !(campaign = campaign_named(campaigns, text, key_size))) return -1;
+    PyObject *strings[STRINGS], *key = get_field(&campaign_key, campaign);
     if (!key) return -1;
     for (int i = 0; i < STRINGS; i++)
         if (!(strings[i] = get_field(&campaign_fields[i], campaign))) return -1;
@@ -197,7 +198,7 @@ static PyObject *native_totals(PyObject *module, PyObject *args) {
     Target target;
     int more;
     while ((more = next_target(targets, &position, &target)) > 0)
-        if ((target.name != totals.owner.name && find_owner(&totals.owner, target.name, totals.campaigns) < 0) ||
+        if ((target.name != totals.owner.name && find_owner(&totals.owner, target.name, target.campaign, totals.campaigns) < 0) ||
             one_total(&totals, target.slot, target.row) < 0)
             break;
     Buffer *buffers[] = {&totals.owner.who, &totals.owner.head, &totals.owner.place, &totals.value, &totals.key};

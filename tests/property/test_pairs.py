@@ -1,0 +1,134 @@
+"""Pairs put together in C are batches as they are written from a list, and read back they are the pairs."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.changelog import Changelog, encoded
+from pipeline.copies import SEPARATOR
+from pipeline.counted_kept import CAMPAIGN_PREFIX, kept_campaigns
+from pipeline.counted_rows import Campaign
+from pipeline.outputs import Outputs, Pair, Parts, pairs_in_c, runs_of
+from pipeline.per_record import BUILT, native
+from tests.wire_writing import write_in_python
+
+needs_c = pytest.mark.skipif(not BUILT, reason="there is no C here")
+# Sizes on both sides of where their varints get longer, and of blocks.
+PARTS = st.one_of(
+    st.none(),
+    st.binary(max_size=12),
+    st.sampled_from([0, 1, 63, 64, 200, 2_000, 8_191, 8_192, 70_000]).map(lambda size: b"x" * size),
+)
+PAIRS = st.lists(st.tuples(PARTS, PARTS), max_size=12)
+ROOMS = st.one_of(st.integers(0, 400), st.sampled_from([8_300, 100_000, 1 << 20]))
+
+
+def written(pairs: list[Pair], room_bytes: int) -> list[tuple[bytes, int]]:
+    blocks, place = [], 0
+    while place < len(pairs):
+        start = place
+        records, place = write_in_python(pairs, start, room_bytes)
+        blocks.append((records, place - start))
+    return blocks
+
+
+@needs_c
+@given(PAIRS, PAIRS, PAIRS, ROOMS, ROOMS, st.binary(max_size=9))
+def test_the_blocks_are_those_of_a_list(
+    one_by_one: list[Pair], at_once: list[Pair], of_others: list[Pair], room_bytes: int, other_bytes: int, suffix: bytes
+) -> None:
+    found, others = native.Pairs(room_bytes), native.Pairs(other_bytes)
+    for pair in one_by_one:
+        found.append(pair)
+    found.extend(at_once)
+    others.extend(of_others)
+    found.extend(others, suffix)
+    added = [(None if key is None else key + suffix, value) for key, value in of_others]
+    expected = [*one_by_one, *at_once, *added]
+    assert (len(found), list(found)) == (len(expected), expected)
+    assert list(others) == of_others  # they are still there
+    assert found.drain() == written(expected, room_bytes)
+    assert (len(found), list(found), found.drain()) == (0, [], [])
+
+
+@needs_c
+def test_of_many_pairs_none_is_lost_where_blocks_grow() -> None:
+    pairs: list[Pair] = [(b"key %d" % number, b"v" * (number % 1_000)) for number in range(3_000)]
+    found = native.Pairs(100_000)
+    found.extend(iter(pairs))
+    assert list(found) == pairs
+    assert found.drain() == written(pairs, 100_000)
+
+
+@needs_c
+@pytest.mark.parametrize("pair", [b"key", (b"key",), (b"key", "value"), (1, b"value"), [b"key", b"value"]])
+def test_what_is_no_pair_of_bytes_is_refused(pair: object) -> None:
+    found = native.Pairs(100)
+    for add in (found.append, lambda one: found.extend([one])):
+        with pytest.raises(TypeError):
+            add(pair)  # type: ignore[arg-type]
+    assert list(found) == []
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b"]), PARTS, st.binary(max_size=5)), max_size=8),
+    st.sampled_from([False, BUILT]),
+)
+def test_outputs_are_what_was_put_in_and_no_two_runs_of_a_topic_follow_each_other(
+    all_of_them: list[tuple[str, bytes | None, bytes]], in_c: bool
+) -> None:
+    found = Outputs(in_c=in_c)
+    for number, output in enumerate(all_of_them):
+        if number % 2:
+            found.append(output)
+        else:
+            one = pairs_in_c() if in_c else list[Pair]()
+            one.append(output[1:])
+            found.add(output[0], one)
+    assert (list(found), len(found)) == (all_of_them, len(all_of_them))
+    topics = [topic for topic, _ in runs_of(found)]
+    assert topics == [topic for topic, _ in runs_of(all_of_them)]
+    assert [list(pairs) for _, pairs in runs_of(found)] == [list(pairs) for _, pairs in runs_of(all_of_them)]
+
+
+IDS = st.text("abcXYZ019_.-", min_size=1, max_size=40)
+
+
+@given(
+    st.lists(st.tuples(IDS, st.text("ABCä/_", max_size=300), st.sampled_from(["", "EUR"])), max_size=4),
+    st.one_of(st.integers(0, 2**40), st.integers(2**62, 2**63 - 1)),
+)
+def test_campaigns_of_the_changelog_are_byte_for_byte_those_of_python(
+    told: list[tuple[str, str, str]], order: int
+) -> None:
+    campaigns: dict[bytes | None, Campaign] = {}
+    for name, zone, currency in told:
+        key = f"meta:acc:{name}"
+        campaigns[key.encode()] = Campaign(key, zone=zone, currency=currency)
+    names = [name for name in campaigns if name is not None]
+    expected = kept_campaigns(names, campaigns, order, in_c=False)
+    found = kept_campaigns(names, campaigns, order, in_c=BUILT)
+    assert [(key, encoded(row) if isinstance(row, list) else row) for key, row in found] == [
+        (key, encoded(row)) for key, row in expected
+    ]
+    assert all(key is not None and key.startswith(CAMPAIGN_PREFIX) for key, _ in found)
+
+
+@given(PAIRS.map(lambda pairs: [(key, value) for key, value in pairs if key]), st.booleans())
+def test_parts_are_written_to_the_changelog_as_a_list_is(
+    rows: list[tuple[bytes, bytes | None]], superseded: bool
+) -> None:
+    found = []
+    for in_c in (False, BUILT):
+        changelog = Changelog(b"me", in_c=in_c)
+        if superseded and rows:
+            record = type("Rec", (), {"key": rows[0][0] + SEPARATOR + b"old", "value": encoded([1]), "offset": 0})
+            changelog.read([record])  # type: ignore[list-item]
+            changelog.rows()
+        part: Any = pairs_in_c() if in_c else []
+        part.extend(rows)
+        written_rows = changelog.write(Parts([rows, part, [(b"more", [1, "x"])]]))
+        found.append(list(written_rows))
+    assert found[0] == found[1]
