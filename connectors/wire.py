@@ -12,7 +12,7 @@ Private names of a pinned package: `tests/contract/test_transport.py` and `tests
 
 from collections.abc import Callable, Iterator, Sequence, Set
 from struct import Struct
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import codec
 from aiokafka.consumer import fetcher
@@ -26,10 +26,18 @@ from pipeline.state import SourceRecord
 # Where things stand in a batch of message format 2: its length counts from behind itself; records follow the header.
 _LENGTH, _MAGIC, _COUNT = Struct(">8xi"), Struct(">16xb"), Struct(">57xi")
 LENGTH_ENDS, HEADER_BYTES, FORMAT = 12, 61, 2
+
+
+def _lz4_decoded(packed: Any) -> bytes:
+    """At half the cost where C was built: the library does not know how much there will be."""
+    found = native.lz4_decoded(packed) if BUILT else None
+    return cast("bytes", codec.lz4_decode(packed)) if found is None else found
+
+
 _DECODE: dict[int, Callable[[Any], bytes]] = {
     1: codec.gzip_decode,
     2: codec.snappy_decode,
-    3: codec.lz4_decode,
+    3: _lz4_decoded,
     4: codec.zstd_decode,
 }
 LOG_APPEND_TIME = 1

@@ -1,6 +1,8 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import overload
 
+from typing_extensions import Buffer
+
 from pipeline.copies import Batch
 from pipeline.counted_panes import Drained, Pane
 from pipeline.counted_restore import RowsInC
@@ -87,6 +89,9 @@ def write_records(pairs: list[tuple[bytes | None, bytes | None]], start: int, ro
     Returns their bytes, uncompressed, in Kafka's message format 2, and the index behind the last. Raises TypeError
     for anything but pairs of bytes or None.
     """
+
+def lz4_decoded(packed: Buffer, /) -> bytes | None:
+    """What was compressed, of a frame as Kafka's clients write it; None when it is another kind, or not whole."""
 
 class Pairs:
     """Pairs of key and value as `write_records` makes them: blocks of at most `room_bytes`, or of one record.

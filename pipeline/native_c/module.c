@@ -24,6 +24,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "id_names.h"
 #include "event.h"
 #include "wire_records.h"
+#include "lz4.h"
 #include "record_batch.h"
 #include "buffer.h"
 #include "pairs.h"
@@ -52,6 +53,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "kept_ids.h"
 
 static PyMethodDef functions[] = {
+    {"lz4_decoded", native_lz4_decoded, METH_VARARGS, "See pipeline/native.pyi."},
     {"fold", native_fold, METH_VARARGS, "See pipeline.counted_fold.Fold.add."},
     {"totals", native_totals, METH_VARARGS, "See pipeline.counted_totals.TotalTexts.totals."},
     {"worth_judging", native_worth_judging, METH_VARARGS, "See pipeline.alerts.worth_judging."},
