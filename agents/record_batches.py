@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer, codec
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.util import calc_crc32c
 
+from connectors.wire import checksum_of
 from pipeline.outputs import HEADER_BYTES, Pairs
 from pipeline.per_record import native
 
@@ -72,7 +72,7 @@ class WrittenBatch(BatchBuilder):  # type: ignore[misc]
             records = _ENCODE[self._codec](self._records) if self._codec else self._records
             rest = _REST.pack(self._codec, count - 1, at_ms, at_ms, *self._producer, count)
             self._buffer = whole = bytearray().join((bytes(_FRONT.size), rest, records))
-            checksum = calc_crc32c(memoryview(whole)[_FRONT.size :])
+            checksum = checksum_of(memoryview(whole)[_FRONT.size :])
             _FRONT.pack_into(whole, 0, 0, len(whole) - _LENGTH_ENDS, _NO_LEADER_EPOCH, _FORMAT, checksum)
             self._records = b""
         return self._buffer

@@ -18,14 +18,21 @@ from aiokafka import codec
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 
 from pipeline.copies import Batch
 from pipeline.per_record import BUILT, native
 from pipeline.state import SourceRecord
 
 # Where things stand in a batch of message format 2: its length counts from behind itself; records follow the header.
-_LENGTH, _MAGIC, _COUNT = Struct(">8xi"), Struct(">16xb"), Struct(">57xi")
-LENGTH_ENDS, HEADER_BYTES, FORMAT = 12, 61, 2
+_LENGTH, _MAGIC, _CHECKSUM, _COUNT = Struct(">8xi"), Struct(">16xb"), Struct(">17xI"), Struct(">57xi")
+LENGTH_ENDS, CHECKED_FROM, HEADER_BYTES, FORMAT = 12, 21, 61, 2
+
+
+def checksum_of(data: Any) -> int:
+    """CRC-32C, by the processor's own instruction where C was built and there is one."""
+    found = native.crc32c(data) if BUILT else None
+    return int(calc_crc32c(data)) if found is None else found
 
 
 def _lz4_decoded(packed: Any) -> bytes:
@@ -89,6 +96,13 @@ class RememberedRecords:
             self._next = self._at + LENGTH_ENDS + _LENGTH.unpack_from(self._data, self._at)[0]
         return batch
 
+    def is_whole(self, batch: Any) -> bool:
+        """Whether the batch has the checksum that it says it has."""
+        data, at = self._data, self._at
+        if _MAGIC.unpack_from(data, at)[0] != FORMAT:
+            return bool(batch.validate_crc())
+        return bool(checksum_of(memoryview(data)[at + CHECKED_FROM : self._next]) == _CHECKSUM.unpack_from(data, at)[0])
+
     def bytes_of(self, batch: Any) -> Batch | None:
         """None when its records must be read one by one: an old format, or timestamps that are the broker's."""
         data, at = self._data, self._at
@@ -142,7 +156,7 @@ def _unpack_records(self: Any) -> Iterator[Any]:
     raw = BUILT and topic in (sign.raw if isinstance(sign, WholeBatches) else RAW)
     while self._records.has_next():
         batch = self._records.next_batch()
-        if self._check_crcs and not batch.validate_crc():
+        if self._check_crcs and not _is_whole(self._records, batch):
             raise CorruptRecordException(f"Invalid CRC - {self._tp}")
         aborted = False
         if committed_only and batch.producer_id is not None:
@@ -160,6 +174,10 @@ def _unpack_records(self: Any) -> Iterator[Any]:
                 records = [record for record in records if record.offset >= self.next_fetch_offset]
         self.next_fetch_offset = batch.next_offset
         yield Run(records, batch.next_offset, batch.max_timestamp, as_bytes)
+
+
+def _is_whole(records: Any, batch: Any) -> bool:
+    return bool(records.is_whole(batch) if isinstance(records, RememberedRecords) else batch.validate_crc())
 
 
 def deliver_whole_batches() -> None:

@@ -90,6 +90,9 @@ def write_records(pairs: list[tuple[bytes | None, bytes | None]], start: int, ro
     for anything but pairs of bytes or None.
     """
 
+def crc32c(data: Buffer, /) -> int | None:
+    """Of Kafka's batches. None where the processor has no instruction for it."""
+
 def lz4_decoded(packed: Buffer, /) -> bytes | None:
     """What was compressed, of a frame as Kafka's clients write it; None when it is another kind, or not whole."""
 

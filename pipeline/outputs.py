@@ -89,3 +89,8 @@ class Parts(Collection[tuple[bytes, KeptRow]]):
 
     def __contains__(self, row: object) -> bool:
         return any(one == row for one in self)
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Collection) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]

@@ -24,6 +24,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "id_names.h"
 #include "event.h"
 #include "wire_records.h"
+#include "crc32c.h"
 #include "lz4.h"
 #include "record_batch.h"
 #include "buffer.h"
@@ -53,6 +54,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "kept_ids.h"
 
 static PyMethodDef functions[] = {
+    {"crc32c", native_crc32c, METH_VARARGS, "See pipeline/native.pyi."},
     {"lz4_decoded", native_lz4_decoded, METH_VARARGS, "See pipeline/native.pyi."},
     {"fold", native_fold, METH_VARARGS, "See pipeline.counted_fold.Fold.add."},
     {"totals", native_totals, METH_VARARGS, "See pipeline.counted_totals.TotalTexts.totals."},

@@ -11,10 +11,9 @@ from pipeline.copies import SEPARATOR
 from pipeline.counted_kept import CAMPAIGN_PREFIX, kept_campaigns
 from pipeline.counted_rows import Campaign
 from pipeline.outputs import Outputs, Pair, Parts, pairs_in_c, runs_of
-from pipeline.per_record import BUILT, native
-from tests.wire_writing import write_in_python
+from pipeline.per_record import BUILT
+from tests.wire_writing import PairsOfBlocks, write_in_python
 
-needs_c = pytest.mark.skipif(not BUILT, reason="there is no C here")
 # Sizes on both sides of where their varints get longer, and of blocks.
 PARTS = st.one_of(
     st.none(),
@@ -34,12 +33,11 @@ def written(pairs: list[Pair], room_bytes: int) -> list[tuple[bytes, int]]:
     return blocks
 
 
-@needs_c
 @given(PAIRS, PAIRS, PAIRS, ROOMS, ROOMS, st.binary(max_size=9))
 def test_the_blocks_are_those_of_a_list(
     one_by_one: list[Pair], at_once: list[Pair], of_others: list[Pair], room_bytes: int, other_bytes: int, suffix: bytes
 ) -> None:
-    found, others = native.Pairs(room_bytes), native.Pairs(other_bytes)
+    found, others = PairsOfBlocks(room_bytes), PairsOfBlocks(other_bytes)
     for pair in one_by_one:
         found.append(pair)
     found.extend(at_once)
@@ -53,22 +51,20 @@ def test_the_blocks_are_those_of_a_list(
     assert (len(found), list(found), found.drain()) == (0, [], [])
 
 
-@needs_c
 def test_of_many_pairs_none_is_lost_where_blocks_grow() -> None:
     pairs: list[Pair] = [(b"key %d" % number, b"v" * (number % 1_000)) for number in range(3_000)]
-    found = native.Pairs(100_000)
+    found = PairsOfBlocks(100_000)
     found.extend(iter(pairs))
     assert list(found) == pairs
     assert found.drain() == written(pairs, 100_000)
 
 
-@needs_c
 @pytest.mark.parametrize("pair", [b"key", (b"key",), (b"key", "value"), (1, b"value"), [b"key", b"value"]])
 def test_what_is_no_pair_of_bytes_is_refused(pair: object) -> None:
-    found = native.Pairs(100)
+    found = PairsOfBlocks(100)
     for add in (found.append, lambda one: found.extend([one])):
         with pytest.raises(TypeError):
-            add(pair)  # type: ignore[arg-type]
+            add(pair)
     assert list(found) == []
 
 
