@@ -1,7 +1,6 @@
 """One worker process: joins the group, restores what it is given, counts and judges until told to stop."""
 
 import asyncio
-import ctypes
 import gc
 import signal
 import sys
@@ -19,16 +18,6 @@ from connectors.kafka import consumer_config, topic_ids
 from connectors.settings import Settings
 
 COLLECTIONS = (100_000, 50, 100)
-# Of the GNU C library: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_TOP_PAD, in bytes.
-KEPT_FREE = {-1: 32 << 20, -3: 4 << 20, -2: 1 << 20}
-
-
-def keep_freed_memory() -> None:
-    """Batches come and go by the megabyte; to get the same pages again and again was a tenth of a new row."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-    if mallopt is not None:
-        for parameter, size_bytes in KEPT_FREE.items():
-            mallopt(parameter, size_bytes)
 
 
 def run_worker(settings: Settings, clock: Clock) -> int:
@@ -45,7 +34,6 @@ def run_worker(settings: Settings, clock: Clock) -> int:
     )
     # Rows live long and form no cycles; to look through them as often as new ones come is a third of the work.
     gc.set_threshold(*COLLECTIONS)
-    keep_freed_memory()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # of the consumer's thread as well
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

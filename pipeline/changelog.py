@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.copies import SEPARATOR, Batch, Copies, CopyStore
 from pipeline.errors import Misconfigured
-from pipeline.outputs import Pair, Pairs, Parts, pairs_in_c
+from pipeline.outputs import Pack, Pair, Pairs, Parts, pairs_in_c
 from pipeline.per_record import BUILT, native
 from pipeline.state import KeptRow, SourceRecord
 
@@ -52,8 +52,8 @@ class Changelog:
     the last is ever decoded.
     """
 
-    def __init__(self, assignment: bytes, *, in_c: bool = BUILT) -> None:
-        self._assignment, self._in_c = assignment, in_c
+    def __init__(self, assignment: bytes, *, in_c: bool = BUILT, pack: Pack | None = None) -> None:
+        self._assignment, self._in_c, self._pack = assignment, in_c, pack
         self._copies: CopyStore = native.Copies(_is_newer) if in_c else Copies(_is_newer)
 
     def read(self, records: Iterable[SourceRecord]) -> None:
@@ -107,7 +107,7 @@ class Changelog:
         return records
 
     def _written_in_c(self, rows: Parts, suffix: bytes) -> "native.Pairs":
-        copies, records = self._copies, pairs_in_c()
+        copies, records = self._copies, pairs_in_c(self._pack)
         for part in rows.parts:
             if not copies and isinstance(part, native.Pairs):
                 records.extend(part, suffix)

@@ -29,7 +29,7 @@ from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.events import MAX_AHEAD_MS, MIN_AT_MS, measures_of
-from pipeline.outputs import Outputs, Parts
+from pipeline.outputs import Outputs, Pack, Parts
 from pipeline.per_record import BUILT, counters
 from pipeline.state import KeptRow, Output, SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
@@ -46,7 +46,8 @@ class CountedState:
     """Implements `pipeline.state.StageState` for one (event topic, partition, assignment).
 
     `in_c`: what is touched for every record in C; it is so wherever that was built. Where several sources of a
-    partition feed the same totals, each has a state, and their `windows` are siblings.
+    partition feed the same totals, each has a state, and their `windows` are siblings. `pack`: of totals, where they
+    are made in C.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class CountedState:
         dedupe_horizon_h: int = 24,
         horizon_ms: dict[str, int] | None = None,
         in_c: bool = BUILT,
+        pack: Pack | None = None,
     ) -> None:
         self._topic, self._partition, self._topic_id = topic, partition, topic_id
         self.generation = generation
@@ -71,6 +73,7 @@ class CountedState:
             horizon_ms={**HORIZON_MS, **(horizon_ms or {})},
             campaigns=self.campaigns,
             in_c=in_c,
+            pack=pack,
         )
         self._in_c = in_c
         self.counted_to = -1  # every record up to here is in every row

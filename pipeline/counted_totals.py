@@ -11,7 +11,7 @@ import msgspec
 from pipeline.counted_rows import AS_OF, FINAL, FLAGS, GAINED_AT, ORDER, REVISION, Campaign
 from pipeline.counted_slots import Slot, Target
 from pipeline.noted_rows import Noted
-from pipeline.outputs import Pair, Pairs, pairs_in_c
+from pipeline.outputs import Pack, Pair, Pairs, pairs_in_c
 from pipeline.per_record import native
 from pipeline.total_codec import TotalOut
 from pipeline.versions import ORDER_BITS
@@ -60,15 +60,22 @@ class TotalTexts:
     """Totals of one partition of an event topic."""
 
     def __init__(
-        self, topic: str, partition: int, campaigns: Mapping[bytes | None, Campaign], *, in_c: bool = False
+        self,
+        topic: str,
+        partition: int,
+        campaigns: Mapping[bytes | None, Campaign],
+        *,
+        in_c: bool = False,
+        pack: Pack | None = None,
     ) -> None:
-        self._topic, self._partition, self._campaigns, self._in_c = topic, partition, campaigns, in_c
+        self._topic, self._partition, self._campaigns = topic, partition, campaigns
+        self._in_c, self._pack = in_c, pack
 
     def totals(self, targets: Collection[Target] | Noted, *, settled: bool = False, offset: int | None = None) -> Pairs:
         """Key and value of each. `offset`: of the last record, where it is not that of the row's order."""
         if self._in_c:
             last = -1 if offset is None else offset
-            found = pairs_in_c()
+            found = pairs_in_c(self._pack)
             try:
                 native.totals(targets, found, self._campaigns, self._text_of, settled, last, ORDER_BITS)
             except OverflowError:  # a sum beyond 64 bits

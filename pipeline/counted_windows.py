@@ -27,7 +27,7 @@ from pipeline.counted_rows import (
 from pipeline.counted_slots import Slot, Slots, Target
 from pipeline.counted_totals import TotalTexts
 from pipeline.noted_rows import Noted
-from pipeline.outputs import Outputs, Pairs, Rows, no_pairs
+from pipeline.outputs import Outputs, Pack, Pairs, Rows, no_pairs
 from pipeline.per_record import BUILT
 from pipeline.state import Output
 from pipeline.versions import offset_of, order_of
@@ -50,15 +50,17 @@ class CountedWindows:
         horizon_ms: dict[str, int],
         campaigns: Mapping[bytes | None, Campaign],
         in_c: bool = BUILT,
+        pack: Pack | None = None,
     ) -> None:
         self._generation, self._campaigns, self._in_c = generation, campaigns, in_c
-        self._texts = TotalTexts(topic, partition, campaigns, in_c=in_c)
+        self._pack = pack
+        self._texts = TotalTexts(topic, partition, campaigns, in_c=in_c, pack=pack)
         self.siblings: Sequence[CountedWindows] = ()
         self.slots = Slots(horizon_ms)
         self._fold = Fold(self.slots, order_of(generation, 0), in_c=in_c)
         self.expiry = self.slots.expiry
         self.expired_changed = False
-        self.outputs = Outputs(in_c=in_c)
+        self.outputs = self._none()
         self.clock_ms = -1
         self.guard_to = -1  # up to this offset some rows are further than others
         self._given_up: list[bytes] = []
@@ -137,6 +139,9 @@ class CountedWindows:
             self._given_up.append(slot.kept_key(name))
             self.expired_changed |= self.expiry.forget(slot.window, slot.start_ms)
 
+    def _none(self) -> Outputs:
+        return Outputs(in_c=self._in_c, pack=self._pack)
+
     def _publish(self, targets: Collection[Target] | Noted, *, settled: bool = False) -> None:
         if len(targets):
             self.outputs.add(TOTALS, self._totals(targets, settled=settled))
@@ -144,7 +149,7 @@ class CountedWindows:
     def _totals(self, targets: Collection[Target] | Noted, *, settled: bool = False) -> Pairs:
         if not self.siblings:
             return self._texts.totals(targets, settled=settled)
-        found = no_pairs(in_c=self._in_c)
+        found = no_pairs(in_c=self._in_c, pack=self._pack)
         for slot, name, row in targets:
             whole, offset = self._with_siblings(slot, name, row), offset_of(row[ORDER])
             found.extend(self._texts.totals([(slot, name, whole)], settled=settled, offset=offset))
@@ -175,7 +180,7 @@ class CountedWindows:
             for name, row in slot.rows.items():
                 if self.slots.find(name, slot.window, slot.start_ms) is None:
                     differing.append((slot, name, [order, *row[AS_OF:GAINED_AT], *ZERO]))
-        found = Outputs(in_c=self._in_c)
+        found = self._none()
         found.add(TOTALS, self._totals(differing))
         return list(found)
 
@@ -188,14 +193,14 @@ class CountedWindows:
     def take_early(self) -> Outputs:
         """What was published, and of the open rows that changed those that readers shall see at once."""
         self._publish(self._fold.take_live())
-        outputs, self.outputs = self.outputs, Outputs(in_c=self._in_c)
+        outputs, self.outputs = self.outputs, self._none()
         return outputs
 
     def take_outputs(self) -> Outputs:
         """What was published, and every open row that changed as it stands."""
         self._publish(self._fold.take_live())
         self._publish(self._fold.take_dirty())
-        outputs, self.outputs = self.outputs, Outputs(in_c=self._in_c)
+        outputs, self.outputs = self.outputs, self._none()
         return outputs
 
     def take_rows(self) -> Rows:

@@ -99,17 +99,18 @@ def lz4_decoded(packed: Buffer, /) -> bytes | None:
 class Pairs:
     """Pairs of key and value as `write_records` makes them: blocks of at most `room_bytes`, or of one record.
 
-    What `extend` takes is added in order; from other Pairs with `suffix` behind each key that is not None.
+    `pack` compresses a block, as a frame of LZ4, as soon as it is full. What `extend` takes is added in order; from
+    other Pairs with `suffix` behind each key that is not None.
     """
 
     room_bytes: int
-    def __init__(self, room_bytes: int, /) -> None: ...
+    def __init__(self, room_bytes: int, pack: Callable[[bytes], bytes] | None = None, /) -> None: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[tuple[bytes | None, bytes | None]]: ...
     def append(self, pair: tuple[bytes | None, bytes | None], /) -> None: ...
     def extend(self, pairs: Iterable[tuple[bytes | None, bytes | None]] | Pairs, suffix: bytes = b"", /) -> None: ...
-    def drain(self) -> list[tuple[bytes, int]]:
-        """The blocks and how many records are in each; nothing is left."""
+    def drain(self) -> list[tuple[bytes, int, bool]]:
+        """The blocks, how many records are in each, and whether it was packed; nothing is left."""
 
 class NotedRows:
     """Implements `pipeline.noted_rows.Noted`."""

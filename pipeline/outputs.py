@@ -3,7 +3,7 @@
 Where C was built, pairs are records of batches from the moment they are made (`pipeline.native.Pairs`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias, cast
@@ -13,6 +13,8 @@ from pipeline.state import KeptRow, Output
 
 Pair = tuple[bytes | None, bytes | None]
 Pairs: TypeAlias = "list[Pair] | native.Pairs"
+# Compresses the records of a batch as soon as there are no more to come: of a flush there may be many megabytes.
+Pack = Callable[[bytes], bytes]
 Rows: TypeAlias = "Collection[tuple[bytes, KeptRow]] | native.Pairs"
 BATCH_BYTES = 512 << 10  # of a batch with its header, before compression; small ones cost the broker most
 # As much as message format 2 has before its records, and one: aiokafka's builder wants to stay below.
@@ -21,25 +23,25 @@ HEADER_BYTES, RECORD_BYTES = 61, BATCH_BYTES - 61 - 1
 _topic_of = itemgetter(0)  # of an Output
 
 
-def no_pairs(*, in_c: bool = BUILT) -> Pairs:
-    return pairs_in_c() if in_c else []
+def no_pairs(*, in_c: bool = BUILT, pack: Pack | None = None) -> Pairs:
+    return pairs_in_c(pack) if in_c else []
 
 
-def pairs_in_c() -> "native.Pairs":
-    return native.Pairs(RECORD_BYTES)
+def pairs_in_c(pack: Pack | None = None) -> "native.Pairs":
+    return native.Pairs(RECORD_BYTES, pack)
 
 
 class Outputs(Collection[Output]):
     """In the order in which they are to be published. `runs`: each of another topic than the one before."""
 
-    def __init__(self, *, in_c: bool) -> None:
-        self._in_c = in_c
+    def __init__(self, *, in_c: bool, pack: Pack | None = None) -> None:
+        self._in_c, self._pack = in_c, pack
         self.runs: list[tuple[str, Pairs]] = []
 
     def append(self, output: Output) -> None:
         topic, key, value = output
         if not self.runs or self.runs[-1][0] != topic:
-            self.runs.append((topic, no_pairs(in_c=self._in_c)))
+            self.runs.append((topic, no_pairs(in_c=self._in_c, pack=self._pack)))
         self.runs[-1][1].append((key, value))
 
     def add(self, topic: str, pairs: Pairs) -> None:

@@ -3,6 +3,7 @@
 Stands in for it where no C compiler was there, so that the tests of what builds on it run everywhere.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.per_record import native
@@ -54,9 +55,9 @@ write_records = write_in_python if native is None else native.write_records
 class PairsInPython(list[Any]):
     """As `pipeline.native.Pairs`."""
 
-    def __init__(self, room_bytes: int) -> None:
+    def __init__(self, room_bytes: int, pack: Callable[[bytes], bytes] | None = None) -> None:
         super().__init__()
-        self.room_bytes = room_bytes
+        self.room_bytes, self._pack = room_bytes, pack
 
     def append(self, pair: Any) -> None:
         write_in_python([pair], 0, -1)  # refuses what is none
@@ -66,12 +67,15 @@ class PairsInPython(list[Any]):
         for pair in pairs:
             self.append((pair[0] + suffix, pair[1]) if suffix and pair[0] is not None else pair)
 
-    def drain(self) -> list[tuple[bytes, int]]:
-        blocks, place = [], 0
+    def drain(self) -> list[tuple[bytes, int, bool]]:
+        blocks, place = list[tuple[bytes, int, bool]](), 0
         while place < len(self):
             start = place
             records, place = write_in_python(self, start, self.room_bytes)
-            blocks.append((records, place - start))
+            if self._pack is None or place == len(self):
+                blocks.append((records, place - start, False))
+            else:
+                blocks.append((self._pack(records), place - start, True))
         self.clear()
         return blocks
 

@@ -131,10 +131,8 @@ static Frame lz4_frame(Packed from) {
     return frame;
 }
 
-static PyObject *native_lz4_decoded(PyObject *module, PyObject *args) {
-    Py_buffer packed;
-    if (!PyArg_ParseTuple(args, "y*", &packed)) return NULL;
-    Packed from = {packed.buf, (const unsigned char *)packed.buf + packed.len};
+/* NULL without an exception when it is not such a frame, or not whole. */
+static PyObject *lz4_decoded(Packed from) {
     Frame frame = lz4_frame(from);
     from.at += LZ4_FRAME;
     int64_t most = frame.block_bytes ? lz4_most(from, frame) : -1;
@@ -148,7 +146,13 @@ static PyObject *native_lz4_decoded(PyObject *module, PyObject *args) {
         if (!out) Py_CLEAR(found);
         else if (out - to != most && _PyBytes_Resize(&found, out - to) < 0) found = NULL;
     }
-    PyBuffer_Release(&packed);
-    if (!found && !PyErr_Occurred()) Py_RETURN_NONE;
     return found;
+}
+
+static PyObject *native_lz4_decoded(PyObject *module, PyObject *args) {
+    Py_buffer packed;
+    if (!PyArg_ParseTuple(args, "y*", &packed)) return NULL;
+    PyObject *found = lz4_decoded((Packed){packed.buf, (const unsigned char *)packed.buf + packed.len});
+    PyBuffer_Release(&packed);
+    return found || PyErr_Occurred() ? found : Py_NewRef(Py_None);
 }

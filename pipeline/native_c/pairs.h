@@ -6,13 +6,15 @@
 
 enum { FIRST_BYTES = 2048 };
 
-typedef struct { PyObject *bytes; size_t size; int32_t count; } Block; /* bytes: may have more room than `size` */
+typedef struct { PyObject *bytes; size_t size; int32_t count, is_packed; } Block; /* bytes: may have more room than `size` */
 
 typedef struct {
     PyObject_HEAD
     Block *at;
     Py_ssize_t blocks, block_room, count; /* count: of the pairs */
     size_t most; /* bytes of a block that holds more than one record */
+    PyObject *pack; /* what compresses a block that is full; None: nothing does */
+    PyObject *spare; /* room of a block that was compressed */
 } Pairs;
 
 static PyTypeObject PairsType;
@@ -28,6 +30,41 @@ static char *put_part(char *p, Part part) {
     return p + part.size;
 }
 
+/* The last block is full. It is compressed while it is at hand, and its room is used again: what a flush writes would
+ * otherwise be touched for the first time, and page by page handed out and taken back. */
+static int pack_block(Pairs *self) {
+    Block *block = &self->at[self->blocks - 1];
+    if (self->pack == Py_None) return 0;
+    Py_ssize_t room = PyBytes_GET_SIZE(block->bytes);
+    Py_SET_SIZE(block->bytes, (Py_ssize_t)block->size); /* as long as it is shown: to make it shorter is to move it */
+    PyBytes_AS_STRING(block->bytes)[block->size] = 0;
+    PyObject *packed = PyObject_CallOneArg(self->pack, block->bytes);
+    int is_ours = Py_REFCNT(block->bytes) == 1;
+    if (is_ours) Py_SET_SIZE(block->bytes, room);
+    if (!packed || !PyBytes_Check(packed)) {
+        if (packed) PyErr_SetString(PyExc_TypeError, "a packed block is bytes");
+        Py_XDECREF(packed);
+        return -1;
+    }
+    if (is_ours) Py_XSETREF(self->spare, block->bytes);
+    else Py_DECREF(block->bytes); /* whoever keeps it has it as it was shown */
+    *block = (Block){packed, (size_t)PyBytes_GET_SIZE(packed), block->count, 1};
+    return 0;
+}
+
+/* The bytes of a block as records, a new reference. */
+static PyObject *block_records(const Block *block) {
+    if (!block->is_packed) return Py_NewRef(block->bytes);
+    const unsigned char *at = (const unsigned char *)PyBytes_AS_STRING(block->bytes);
+    PyObject *found = lz4_decoded((Packed){at, at + block->size});
+    if (!found && !PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "what packed the block wrote no frame of LZ4");
+    return found;
+}
+
+static size_t records_size(const Block *block, const PyObject *records) {
+    return block->is_packed ? (size_t)PyBytes_GET_SIZE(records) : block->size;
+}
+
 /* Room for a block of so many bytes, which may be more than there was; -1 with an exception. */
 static int block_of(Pairs *self, size_t bytes) {
     if (self->blocks == self->block_room) {
@@ -37,9 +74,10 @@ static int block_of(Pairs *self, size_t bytes) {
         self->at = at;
         self->block_room = room;
     }
-    PyObject *made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)bytes);
+    PyObject *made = self->spare ? self->spare : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)bytes);
+    self->spare = NULL;
     if (!made) return -1;
-    self->at[self->blocks++] = (Block){made, 0, 0};
+    self->at[self->blocks++] = (Block){made, 0, 0, 0};
     return 0;
 }
 
@@ -66,6 +104,7 @@ static int put_pair(Pairs *self, Part key, Part value) {
     if (!block || (place && block->size + size > self->most)) {
         length = fixed + varint_size(place = 0);
         size = varint_size((int64_t)length) + length;
+        if (block && pack_block(self) < 0) return -1;
         size_t room = block ? self->most : FIRST_BYTES; /* whoever needs a second block needs all of it */
         if (block_of(self, room > size ? room : size) < 0) return -1;
         block = &self->at[self->blocks - 1];
@@ -84,15 +123,20 @@ static int put_pair(Pairs *self, Part key, Part value) {
 
 static PyObject *Pairs_new(PyTypeObject *type, PyObject *args, PyObject *options) {
     Py_ssize_t most;
-    if (!PyArg_ParseTuple(args, "n", &most)) return NULL;
+    PyObject *pack = Py_None;
+    if (!PyArg_ParseTuple(args, "n|O", &most, &pack)) return NULL;
     Pairs *self = (Pairs *)type->tp_alloc(type, 0);
-    if (self) self->most = most < 0 ? 0 : (size_t)most;
+    if (!self) return NULL;
+    self->most = most < 0 ? 0 : (size_t)most;
+    self->pack = Py_NewRef(pack);
     return (PyObject *)self;
 }
 
 static void Pairs_dealloc(Pairs *self) {
     for (Py_ssize_t i = 0; i < self->blocks; i++) Py_XDECREF(self->at[i].bytes);
     PyMem_RawFree(self->at);
+    Py_XDECREF(self->pack);
+    Py_XDECREF(self->spare);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -121,7 +165,9 @@ static int put_all(Pairs *self, const Pairs *from, Part suffix) {
     Buffer name = {0};
     int failed = 0;
     for (Py_ssize_t i = 0; !failed && i < from->blocks; i++) {
-        const char *p = PyBytes_AS_STRING(from->at[i].bytes), *end = p + from->at[i].size;
+        PyObject *records = block_records(&from->at[i]);
+        if ((failed = !records)) break;
+        const char *p = PyBytes_AS_STRING(records), *end = p + records_size(&from->at[i], records);
         Place place;
         while (!failed && p < end && (p = read_record(p, end, 0, 0, &place))) {
             Part key = {place.key.at, place.key.size}, value = {place.value.at, place.value.size};
@@ -132,6 +178,7 @@ static int put_all(Pairs *self, const Pairs *from, Part suffix) {
             }
             failed = put_pair(self, key, value) < 0;
         }
+        Py_DECREF(records);
     }
     PyMem_RawFree(name.at);
     return failed ? -1 : 0;
@@ -160,7 +207,12 @@ static PyObject *Pairs_extend(Pairs *self, PyObject *args) {
 static PyObject *Pairs_listed(Pairs *self) {
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list && i < self->blocks; i++) {
-        const char *p = PyBytes_AS_STRING(self->at[i].bytes), *end = p + self->at[i].size;
+        PyObject *records = block_records(&self->at[i]);
+        if (!records) {
+            Py_CLEAR(list);
+            break;
+        }
+        const char *p = PyBytes_AS_STRING(records), *end = p + records_size(&self->at[i], records);
         Place place;
         while (list && p < end && (p = read_record(p, end, 0, 0, &place))) {
             PyObject *key = bytes_or_none(place.key), *value = bytes_or_none(place.value);
@@ -171,6 +223,7 @@ static PyObject *Pairs_listed(Pairs *self) {
             Py_XDECREF(pair);
             if (failed) Py_CLEAR(list);
         }
+        Py_DECREF(records);
     }
     return list;
 }
@@ -187,13 +240,14 @@ static PyObject *Pairs_drain(Pairs *self, PyObject *Py_UNUSED(args)) {
         Block *block = &self->at[i];
         PyObject *told = NULL;
         if ((size_t)PyBytes_GET_SIZE(block->bytes) == block->size || _PyBytes_Resize(&block->bytes, (Py_ssize_t)block->size) == 0)
-            told = Py_BuildValue("Ni", block->bytes, (int)block->count);
+            told = Py_BuildValue("NiO", block->bytes, (int)block->count, block->is_packed ? Py_True : Py_False);
         block->bytes = NULL;
         if (told) PyList_SET_ITEM(list, i, told);
         else Py_CLEAR(list);
     }
     for (Py_ssize_t i = 0; i < self->blocks; i++) Py_XDECREF(self->at[i].bytes);
     self->blocks = self->count = 0;
+    Py_CLEAR(self->spare);
     return list;
 }
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from aiokafka.codec import lz4_decode, lz4_encode
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,12 +25,12 @@ PAIRS = st.lists(st.tuples(PARTS, PARTS), max_size=12)
 ROOMS = st.one_of(st.integers(0, 400), st.sampled_from([8_300, 100_000, 1 << 20]))
 
 
-def written(pairs: list[Pair], room_bytes: int) -> list[tuple[bytes, int]]:
-    blocks, place = [], 0
+def written(pairs: list[Pair], room_bytes: int) -> list[tuple[bytes, int, bool]]:
+    blocks, place = list[tuple[bytes, int, bool]](), 0
     while place < len(pairs):
         start = place
         records, place = write_in_python(pairs, start, room_bytes)
-        blocks.append((records, place - start))
+        blocks.append((records, place - start, False))
     return blocks
 
 
@@ -49,6 +50,45 @@ def test_the_blocks_are_those_of_a_list(
     assert list(others) == of_others  # they are still there
     assert found.drain() == written(expected, room_bytes)
     assert (len(found), list(found), found.drain()) == (0, [], [])
+
+
+@given(PAIRS, PAIRS, ROOMS)
+def test_blocks_that_are_full_are_packed_and_hold_the_same(
+    pairs: list[Pair], more: list[Pair], room_bytes: int
+) -> None:
+    kept: list[bytes] = []  # what was shown stays as it was, whoever keeps it
+
+    def keeping(records: bytes) -> bytes:
+        kept.append(records)
+        return bytes(lz4_encode(records))
+
+    for pack in (lz4_encode, keeping):
+        found, others = PairsOfBlocks(room_bytes, pack), PairsOfBlocks(room_bytes, pack)
+        others.extend(more)
+        for pair in pairs:
+            found.append(pair)
+        found.extend(others, b"")
+        assert list(found) == [*pairs, *more]
+        drained = found.drain()
+        assert [packed for _, _, packed in drained] == [True] * (len(drained) - 1) + [False] * bool(drained)
+        unpacked = [(lz4_decode(block) if packed else block, count, False) for block, count, packed in drained]
+        assert unpacked == written([*pairs, *more], room_bytes)
+    blocks = [block for block, _, _ in written(more, room_bytes)[:-1]]
+    assert kept[: len(blocks)] == blocks
+
+
+def test_a_block_that_cannot_be_packed_is_told() -> None:
+    def fails(records: bytes) -> bytes:
+        raise OverflowError(len(records))
+
+    found = PairsOfBlocks(10, fails)
+
+    def write_two_blocks() -> None:
+        found.extend([(b"key", b"value")] * 2)
+        found.drain()
+
+    with pytest.raises(OverflowError):
+        write_two_blocks()
 
 
 def test_of_many_pairs_none_is_lost_where_blocks_grow() -> None:
