@@ -44,9 +44,8 @@ class Fold:
 
     def forget(self, row: Row) -> None:
         """It is given up."""
-        for rows in (self.changed, self.live, self.dirty):
-            rows.forget(row)
-        self.corrected.pop(id(row), None)
+        for rows in (self.changed, self.corrected, self.live, self.dirty):
+            rows.pop(id(row), None)
 
     def add(self, drained: list[Drained], clock_ms: int, guard_to: int) -> None:
         """Add what panes have counted to every row it goes into. Up to `guard_to` some rows are further than others."""
@@ -83,14 +82,15 @@ class Fold:
                     row[index] += n
             except IndexError:
                 _lengthen(row, added)
-            changed.note(target)
+            number = id(row)
+            changed[number] = target
             if row[FLAGS] & FINAL:
                 row[FLAGS] |= CORRECTED
-                self.corrected[id(row)] = target
+                self.corrected[number] = target
             elif slot.is_early and pane.ad_id is None:
-                self.live.note(target)
+                self.live[number] = target
             else:
-                self.dirty.note(target)
+                self.dirty[number] = target
 
     def _rows_of(self, pane: Pane, first: Row, clock_ms: int) -> list[Target]:
         """The rows of a pane that were there; the others begin as copies of `first`, where they may begin.
@@ -114,15 +114,15 @@ class Fold:
                 continue
             begun = True
             row = slot.rows[name] = first[:]  # a slice has no room to spare
-            target = slot, name, row
-            self.changed.note(target)
+            number, target = id(row), (slot, name, row)
+            self.changed[number] = target
             if flags:
                 row[FLAGS] = flags | CORRECTED
-                self.corrected[id(row)] = target
+                self.corrected[number] = target
             elif is_campaign and slot.is_early:
-                self.live.note(target)
+                self.live[number] = target
             else:
-                self.dirty.note(target)
+                self.dirty[number] = target
             if slot.is_pushed:
                 self._slots.watch_late(slot, row[AS_OF])
         if pane.was_folded and not begun:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 
 from pipeline.counted_rows import Campaign
 from pipeline.counted_slots import Target
-from pipeline.noted_rows import Noted
 from pipeline.outputs import Rows, pairs_in_c
 from pipeline.per_record import native
 from pipeline.state import KeptRow
@@ -15,7 +14,7 @@ from pipeline.state import KeptRow
 CAMPAIGN_PREFIX = b"\x00campaign|"
 
 
-def kept_rows(targets: Collection[Target] | Noted, *, in_c: bool) -> Rows:
+def kept_rows(targets: Collection[Target], *, in_c: bool) -> Rows:
     """(row key, row); made in C they are encoded already."""
     if in_c:
         found = pairs_in_c()

@@ -10,7 +10,6 @@ import msgspec
 
 from pipeline.counted_rows import AS_OF, FINAL, FLAGS, GAINED_AT, ORDER, REVISION, Campaign
 from pipeline.counted_slots import Slot, Target
-from pipeline.noted_rows import Noted
 from pipeline.outputs import Pack, Pair, Pairs, pairs_in_c
 from pipeline.per_record import native
 from pipeline.total_codec import TotalOut
@@ -71,7 +70,7 @@ class TotalTexts:
         self._topic, self._partition, self._campaigns = topic, partition, campaigns
         self._in_c, self._pack = in_c, pack
 
-    def totals(self, targets: Collection[Target] | Noted, *, settled: bool = False, offset: int | None = None) -> Pairs:
+    def totals(self, targets: Collection[Target], *, settled: bool = False, offset: int | None = None) -> Pairs:
         """Key and value of each. `offset`: of the last record, where it is not that of the row's order."""
         if self._in_c:
             last = -1 if offset is None else offset
@@ -87,7 +86,7 @@ class TotalTexts:
     def _text_of(self, slot: Slot, measures: int, of_ad: bool) -> bytes:  # noqa: FBT001 - as C calls it
         return _text_of(slot, self._topic, self._partition, measures, of_ad=of_ad)
 
-    def _in_python(self, targets: Collection[Target] | Noted, *, settled: bool, offset: int | None) -> list[Pair]:
+    def _in_python(self, targets: Collection[Target], *, settled: bool, offset: int | None) -> list[Pair]:
         found: list[Pair] = []
         last_name: str | None = None
         who = head = ad_id = place = b""

@@ -26,7 +26,6 @@ from pipeline.counted_rows import (
 )
 from pipeline.counted_slots import Slot, Slots, Target
 from pipeline.counted_totals import TotalTexts
-from pipeline.noted_rows import Noted
 from pipeline.outputs import Outputs, Pack, Pairs, Rows, no_pairs
 from pipeline.per_record import BUILT
 from pipeline.state import Output
@@ -102,10 +101,12 @@ class CountedWindows:
             for name, row in slot.rows.items():
                 if not row[FLAGS] & FINAL:
                     row[FLAGS] |= FINAL
-                    live.forget(row)
-                    dirty.forget(row)
-                    target = slot, name, row
-                    changed.note(target)
+                    number = id(row)
+                    if live:
+                        live.pop(number, None)
+                    if dirty:
+                        dirty.pop(number, None)
+                    target = changed[number] = slot, name, row
                     final.append(target)
         self._publish(final)
         for slot in ended:  # of what is over totals are rare, and there are many slots
@@ -124,7 +125,7 @@ class CountedWindows:
                 continue
             row[FLAGS] &= ~CORRECTED
             row[REVISION] += 1
-            self._fold.changed.note(target)
+            self._fold.changed[id(row)] = target
             corrected.append(target)
         self._publish(corrected)
         for slot, _, _ in corrected:
@@ -142,11 +143,11 @@ class CountedWindows:
     def _none(self) -> Outputs:
         return Outputs(in_c=self._in_c, pack=self._pack)
 
-    def _publish(self, targets: Collection[Target] | Noted, *, settled: bool = False) -> None:
+    def _publish(self, targets: Collection[Target], *, settled: bool = False) -> None:
         if len(targets):
             self.outputs.add(TOTALS, self._totals(targets, settled=settled))
 
-    def _totals(self, targets: Collection[Target] | Noted, *, settled: bool = False) -> Pairs:
+    def _totals(self, targets: Collection[Target], *, settled: bool = False) -> Pairs:
         if not self.siblings:
             return self._texts.totals(targets, settled=settled)
         found = no_pairs(in_c=self._in_c, pack=self._pack)
@@ -192,19 +193,19 @@ class CountedWindows:
 
     def take_early(self) -> Outputs:
         """What was published, and of the open rows that changed those that readers shall see at once."""
-        self._publish(self._fold.take_live())
+        self._publish(self._fold.take_live().values())
         outputs, self.outputs = self.outputs, self._none()
         return outputs
 
     def take_outputs(self) -> Outputs:
         """What was published, and every open row that changed as it stands."""
-        self._publish(self._fold.take_live())
-        self._publish(self._fold.take_dirty())
+        self._publish(self._fold.take_live().values())
+        self._publish(self._fold.take_dirty().values())
         outputs, self.outputs = self.outputs, self._none()
         return outputs
 
     def take_rows(self) -> Rows:
-        return kept_rows(self._fold.take_changed(), in_c=self._in_c)
+        return kept_rows(self._fold.take_changed().values(), in_c=self._in_c)
 
     def take_given_up(self) -> list[tuple[bytes, None]]:
         given_up, self._given_up = self._given_up, []

@@ -113,12 +113,16 @@ class Pairs:
         """The blocks, how many records are in each, and whether it was packed; nothing is left."""
 
 class NotedRows:
-    """Implements `pipeline.noted_rows.Noted`."""
+    """Implements `pipeline.noted_rows.Noted`; iterates over the targets, which `values` are."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Target]: ...
-    def note(self, target: Target, /) -> None: ...
-    def forget(self, row: Row, /) -> None: ...
+    def __contains__(self, target: object, /) -> bool: ...
+    def __setitem__(self, number: int, target: Target, /) -> None:
+        """Raises ValueError for a number that is not the identity of the row."""
+
+    def pop(self, number: int, default: None, /) -> Target | None: ...
+    def values(self) -> NotedRows: ...
 
 class Panes:
     campaigns: dict[bytes | None, Campaign]
@@ -174,7 +178,7 @@ def fold(
     /,
 ) -> None: ...
 def totals(
-    targets: Collection[Target] | Noted,
+    targets: Collection[Target],
     found: Pairs,
     campaigns: Mapping[bytes | None, Campaign],
     text_of: Callable[[Slot, int, bool], bytes],
@@ -188,7 +192,7 @@ def totals(
     Raises OverflowError for a number beyond 64 bits.
     """
 
-def kept(targets: Collection[Target] | Noted, found: Pairs, /) -> None:
+def kept(targets: Collection[Target], found: Pairs, /) -> None:
     """Adds them to `found`. `targets`: a list or NotedRows. Raises OverflowError for a number beyond 64 bits."""
 
 def kept_campaigns(

@@ -1,5 +1,5 @@
 /* Rows of windows that somebody wants to look at, each once, in the order in which they were noted first: what
- * pipeline.counted_fold.NotedRows is in Python. A row is known by its address, and kept alive while it is noted.
+ * in Python is a dict by their identity. A row is known by its address, and kept alive while it is noted.
  */
 
 enum { ROW_ORDER, ROW_AS_OF, ROW_REVISION, ROW_FLAGS, ROW_GAINED }; /* as pipeline.counted_rows has them */
@@ -97,20 +97,32 @@ static void NotedRows_dealloc(NotedRows *self) {
 
 static Py_ssize_t NotedRows_len(NotedRows *self) { return self->count - self->holes; }
 
-static PyObject *NotedRows_note(NotedRows *self, PyObject *tuple) {
+static int NotedRows_set(NotedRows *self, PyObject *number, PyObject *tuple) {
     Target target;
-    if (read_target(tuple, &target) < 0 || note_row(self, target) < 0) return NULL;
-    Py_RETURN_NONE;
+    if (!tuple) return PyErr_SetString(PyExc_TypeError, "rows are forgotten by pop"), -1;
+    if (read_target(tuple, &target) < 0) return -1;
+    if (!PyLong_Check(number) || PyLong_AsVoidPtr(number) != (void *)target.row) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the number is that of another row");
+        return -1;
+    }
+    return note_row(self, target);
 }
 
-static PyObject *NotedRows_forget(NotedRows *self, PyObject *row) {
-    Target *target = noted(self, row);
-    if (target) {
-        self->holes++;
-        forget_target(target);
-    }
-    Py_RETURN_NONE;
+static PyObject *NotedRows_pop(NotedRows *self, PyObject *args) {
+    PyObject *number, *otherwise, *row;
+    if (!PyArg_ParseTuple(args, "O!O", &PyLong_Type, &number, &otherwise)) return NULL;
+    row = PyLong_AsVoidPtr(number);
+    if (!row && PyErr_Occurred()) return NULL;
+    Target *target = row ? noted(self, row) : NULL;
+    if (!target) return Py_NewRef(otherwise);
+    PyObject *found = target_tuple(target);
+    if (!found) return NULL;
+    self->holes++;
+    forget_target(target);
+    return found;
 }
+
+static PyObject *NotedRows_values(PyObject *self, PyObject *Py_UNUSED(args)) { return Py_NewRef(self); }
 
 static PyObject *NotedRows_iter(NotedRows *self) {
     PyObject *list = PyList_New(0), *iterator;
@@ -127,13 +139,14 @@ static PyObject *NotedRows_iter(NotedRows *self) {
 }
 
 static PyMethodDef NotedRows_methods[] = {
-    {"note", (PyCFunction)NotedRows_note, METH_O, "See pipeline.noted_rows.NotedRows."},
-    {"forget", (PyCFunction)NotedRows_forget, METH_O, "See pipeline.noted_rows.NotedRows."},
+    {"pop", (PyCFunction)NotedRows_pop, METH_VARARGS, "See pipeline.noted_rows.Noted."},
+    {"values", NotedRows_values, METH_NOARGS, "See pipeline.noted_rows.Noted."},
     {NULL}};
+static PyMappingMethods NotedRows_mapping = {.mp_length = (lenfunc)NotedRows_len, .mp_ass_subscript = (objobjargproc)NotedRows_set};
 static PySequenceMethods NotedRows_sequence = {.sq_length = (lenfunc)NotedRows_len};
 static PyTypeObject NotedRowsType = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "pipeline.native.NotedRows",
-    .tp_doc = "See pipeline.noted_rows.NotedRows.",
+    .tp_doc = "See pipeline.noted_rows.Noted.",
     .tp_basicsize = sizeof(NotedRows),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = NotedRows_new,
@@ -141,6 +154,7 @@ static PyTypeObject NotedRowsType = {
     .tp_iter = (getiterfunc)NotedRows_iter,
     .tp_methods = NotedRows_methods,
     .tp_as_sequence = &NotedRows_sequence,
+    .tp_as_mapping = &NotedRows_mapping,
 };
 
 /* -- targets as they are given: noted, or a list of (slot, name, row) ----------------------------------------------- */
