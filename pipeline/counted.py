@@ -46,8 +46,7 @@ class CountedState:
     """Implements `pipeline.state.StageState` for one (event topic, partition, assignment).
 
     `in_c`: what is touched for every record in C; it is so wherever that was built. Where several sources of a
-    partition feed the same totals, each has a state, and their `windows` are siblings. `pack`: of totals, where they
-    are made in C.
+    partition feed the same totals, each has a state, and their `windows` are siblings. `pack`: of totals made in C.
     """
 
     def __init__(
@@ -177,8 +176,7 @@ class CountedState:
         else:
             self._panes.add(campaign, event.ad_id, minute_ms, record.offset, received_ms, measures_of(event))
 
-    def _came_to_know(self, names: list[bytes]) -> None:
-        """Campaigns whose first event was counted."""
+    def _came_to_know(self, names: list[bytes]) -> None:  # by their first event
         self._tally("unknown_campaign", "", len(names))
         self._campaigns_changed += names
 
@@ -278,9 +276,7 @@ class CountedState:
         windows, order = self.windows, order_of(self.generation, self._upto)
         # What rows rest on comes before them, in case only the beginning of this is written.
         campaigns = kept_campaigns(self._campaigns_changed, self.campaigns, order, in_c=self._in_c)
-        expired: list[tuple[bytes, KeptRow]] = []
-        if windows.expired_changed:
-            expired.append((EXPIRED, [order, windows.expiry.dump()]))
+        expired = [(EXPIRED, [order, windows.expiry.dump()])] if windows.expired_changed else []
         changed = windows.take_rows()
         rest: list[tuple[bytes, KeptRow]] = [*self._ids.take(order)]  # after the rows: an id that is known is counted
         if campaigns or expired or changed or rest or self._upto > self.counted_to:
