@@ -9,15 +9,16 @@ from aiokafka import AIOKafkaProducer
 from confluent_kafka import Consumer, TopicPartition
 
 from agents.batches import hand_over
-from agents.record_batches import Pairs, form_of
+from agents.record_batches import form_of
 from connectors.kafka import client_config, ensure_topics
 from connectors.settings import KafkaSettings, Settings
+from pipeline.outputs import Pair
 from pipeline.per_record import BUILT
 from schemas.topics import TOPICS
 
 PARTITION, LIMIT_S = 1, 30.0
 # Values that shrink and one that does not; more records than fit a batch, and one that is larger than a batch.
-PAIRS: Pairs = [
+PAIRS: list[Pair] = [
     (None, b""),
     (b"", None),
     ("ключ".encode(), "значение €".encode()),
