@@ -33,13 +33,13 @@ def settings(kafka_bootstrap: str) -> Settings:
     return Settings(kafka=KafkaSettings(bootstrap_servers=kafka_bootstrap), partitions=2)
 
 
-def read(settings: Settings, topic: str) -> Pairs:
+def read(settings: Settings, topic: str) -> list[Pair]:
     consumer = Consumer({**client_config(settings), "group.id": topic, "check.crcs": True})
     try:
         place = TopicPartition(topic, PARTITION, 0)
         _, end = consumer.get_watermark_offsets(place, timeout=LIMIT_S)
         consumer.assign([place])
-        found: Pairs = []
+        found: list[Pair] = []
         for message in consumer.consume(end, timeout=LIMIT_S):
             assert message.error() is None
             found.append((message.key(), message.value()))
