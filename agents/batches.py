@@ -6,7 +6,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from agents.record_batches import Pairs, form_of, written
+from agents.record_batches import form_of, written
+from pipeline.outputs import Pairs
 
 # (topic, partition) -> (key, value) in order; a value of None deletes the key of a compacted topic
 Batches = dict[tuple[str, int], Pairs]

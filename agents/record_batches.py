@@ -7,27 +7,31 @@
 import time
 from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaProducer, codec
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.util import calc_crc32c
 
+from connectors.wire import checksum_of
+from pipeline.outputs import HEADER_BYTES, Pairs
 from pipeline.per_record import native
-
-Pairs = list[tuple[bytes | None, bytes | None]]
 
 # Message format 2. Two parts because the checksum stands between them, and is that of the second and all behind it.
 _FRONT = Struct(">qiibI")  # first offset, length from behind itself, epoch of the leader, format, checksum
 _REST = Struct(">hiqqqhii")  # attributes, last place, first and last ms, producer, its epoch, sequence, records
-HEADER_BYTES = _FRONT.size + _REST.size
 _LENGTH_ENDS, _NO_LEADER_EPOCH, _FORMAT = 12, -1, 2
+LZ4 = 3  # what producers of ours use
 _ENCODE: dict[int, Callable[[bytes], bytes]] = {
     1: codec.gzip_encode,
     2: codec.snappy_encode,
-    3: codec.lz4_encode,
+    LZ4: codec.lz4_encode,
     4: codec.zstd_encode,
 }
+
+
+def pack(records: bytes) -> bytes:
+    """As a producer of ours compresses them."""
+    return cast("bytes", codec.lz4_encode(records))
 
 
 class Form(NamedTuple):
@@ -53,10 +57,10 @@ def form_of(producer: Any) -> Form | None:
 
 
 class WrittenBatch(BatchBuilder):  # type: ignore[misc]
-    """A closed batch. `records`: their bytes in message format 2, uncompressed, all as of `at_ms`."""
+    """A closed batch. `records`: their bytes in message format 2, uncompressed unless `packed`, all as of `at_ms`."""
 
-    def __init__(self, records: bytes, count: int, at_ms: int, codec: int) -> None:
-        self._records, self._codec, self._at_ms = records, codec, at_ms
+    def __init__(self, records: bytes, count: int, at_ms: int, codec: int, *, packed: bool = False) -> None:
+        self._records, self._codec, self._at_ms, self._packed = records, codec, at_ms, packed
         self._relative_offset, self._closed = count, True
         self._producer = (-1, -1, 0)
         self._buffer: bytearray | None = None
@@ -71,10 +75,12 @@ class WrittenBatch(BatchBuilder):  # type: ignore[misc]
         """Once; who asks again gets the same."""
         if self._buffer is None:
             count, at_ms = self._relative_offset, self._at_ms
-            records = _ENCODE[self._codec](self._records) if self._codec else self._records
+            records = self._records
+            if self._codec and not self._packed:
+                records = _ENCODE[self._codec](records)
             rest = _REST.pack(self._codec, count - 1, at_ms, at_ms, *self._producer, count)
             self._buffer = whole = bytearray().join((bytes(_FRONT.size), rest, records))
-            checksum = calc_crc32c(memoryview(whole)[_FRONT.size :])
+            checksum = checksum_of(memoryview(whole)[_FRONT.size :])
             _FRONT.pack_into(whole, 0, 0, len(whole) - _LENGTH_ENDS, _NO_LEADER_EPOCH, _FORMAT, checksum)
             self._records = b""
         return self._buffer
@@ -82,7 +88,14 @@ class WrittenBatch(BatchBuilder):  # type: ignore[misc]
 
 def written(pairs: Pairs, form: Form) -> Iterator[WrittenBatch]:
     """The pairs in order, each in the first batch that has room; a batch is written when it is asked for."""
-    place, room_bytes = 0, form.max_bytes - HEADER_BYTES - 1
+    room_bytes = form.max_bytes - HEADER_BYTES - 1
+    if not isinstance(pairs, list):
+        if pairs.room_bytes == room_bytes and form.codec == LZ4:
+            for records, count, packed in pairs.drain():
+                yield WrittenBatch(records, count, time.time_ns() // 1_000_000, form.codec, packed=packed)
+            return
+        pairs = list(pairs)  # they were cut for another producer
+    place = 0
     while place < len(pairs):
         start = place
         records, place = native.write_records(pairs, start, room_bytes)

@@ -11,6 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
+from agents.record_batches import pack
 from agents.stage import Stage
 from connectors import telemetry
 from connectors.retry import retrying
@@ -84,7 +85,9 @@ async def _read_anew(
     wanted: Sequence[tuple[Stage, int]], consumer_config: Mapping[str, Any]
 ) -> tuple[Changelogs, dict[TopicPartition, int]]:
     """The changelogs of these, read to their end, and the ends of their sources. Raises Transient(BROKER_AWAY)."""
-    changelogs = {(stage.changelog, number): Changelog(os.urandom(6).hex().encode()) for stage, number in wanted}
+    changelogs = {
+        (stage.changelog, number): Changelog(os.urandom(6).hex().encode(), pack=pack) for stage, number in wanted
+    }
     sources = [TopicPartition(stage.source, number) for stage, number in wanted]
     consumer = AIOKafkaConsumer(
         **{**consumer_config, "max_partition_fetch_bytes": FETCH_BYTES},

@@ -10,8 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from itertools import chain, groupby
-from operator import itemgetter
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -22,6 +21,7 @@ from agents.stage import Stage
 from connectors import telemetry
 from connectors.kafka import partition_of
 from pipeline.errors import Misconfigured
+from pipeline.outputs import runs_of
 from pipeline.state import Output
 from schemas.topics import REKEYED
 
@@ -35,7 +35,6 @@ FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
 
 log = telemetry.log(__name__)
-_topic_of = itemgetter(0)  # of an Output
 
 
 def die(reason: str, code: int = EXIT_BUG) -> None:
@@ -180,7 +179,7 @@ class Shell:
         outputs: Batches = {}
         self._route(change.outputs, number, outputs)
         if change.rows:
-            rows[held.stage.changelog, number] = list(held.changelog.write(change.rows))
+            rows[held.stage.changelog, number] = held.changelog.write(change.rows)
         self._report(held)
         return await hand_over(self._producer, outputs)
 
@@ -188,13 +187,15 @@ class Shell:
         return [(number, held) for (source, number), held in self._held.items() if source == topic]
 
     def _route(self, outputs: Iterable[Output], number: int, batches: Batches) -> None:
-        for name, run in groupby(outputs, _topic_of):
-            if name not in REKEYED:
-                batches.setdefault((name, number), []).extend([(key, value) for _, key, value in run])
-                continue
-            for _, key, value in run:
-                partition = partition_of(key or b"", self._partitions)
-                batches.setdefault((name, partition), []).append((key, value))
+        for name, run in runs_of(outputs):
+            if name in REKEYED:
+                for key, value in run:
+                    partition = partition_of(key or b"", self._partitions)
+                    batches.setdefault((name, partition), []).append((key, value))
+            elif (name, number) in batches:
+                batches[name, number].extend(run)
+            else:
+                batches[name, number] = run
 
     def _report(self, held: Held) -> None:
         stage = held.stage.label

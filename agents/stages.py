@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from agents.record_batches import pack
 from agents.stage import Stage
 from connectors.settings import Settings
 from pipeline.alerts.judge import Judge
@@ -30,7 +31,9 @@ def build_stages(settings: Settings) -> tuple[Stage, ...]:
     horizon_h = settings.worker.dedupe_horizon_h
 
     def counted(partition: int, topic_id: str, generation: int) -> CountedState:
-        return CountedState(RAW_EVENTS, partition, topic_id=topic_id, generation=generation, dedupe_horizon_h=horizon_h)
+        return CountedState(
+            RAW_EVENTS, partition, topic_id=topic_id, generation=generation, dedupe_horizon_h=horizon_h, pack=pack
+        )
 
     def reported(partition: int, topic_id: str, generation: int) -> ReportedState:
         return ReportedState(

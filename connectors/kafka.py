@@ -26,10 +26,10 @@ from connectors.setting_sections import KafkaSettings
 from connectors.settings import Settings
 from pipeline.codes import MisconfiguredCode, TransientCode
 from pipeline.errors import Misconfigured, Transient
+from pipeline.outputs import BATCH_BYTES
 from schemas.topics import TOPICS, Topic
 
 MAX_REQUEST_BYTES = 20 << 20  # a dead letter holds a record of the raw topics' 12 MiB in Base64
-MAX_BATCH_BYTES = 512 << 10  # small batches cost the broker more than anything else
 LZ4_LEVEL = (
     1  # level 9, aiokafka's, takes ten times as long (1.7 us of processor per event) to save a tenth of the bytes
 )
@@ -96,7 +96,7 @@ async def start_producer(settings: Settings, *, linger_ms: int = 0) -> AIOKafkaP
         enable_idempotence=True,
         compression_type="lz4",
         linger_ms=linger_ms,
-        max_batch_size=MAX_BATCH_BYTES,
+        max_batch_size=BATCH_BYTES,
         max_request_size=MAX_REQUEST_BYTES,
         **_security(settings.kafka),
     )

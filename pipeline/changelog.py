@@ -13,6 +13,7 @@ import msgspec
 
 from pipeline.copies import SEPARATOR, Batch, Copies, CopyStore
 from pipeline.errors import Misconfigured
+from pipeline.outputs import Pack, Pair, Pairs, Parts, pairs_in_c
 from pipeline.per_record import BUILT, native
 from pipeline.state import KeptRow, SourceRecord
 
@@ -51,8 +52,8 @@ class Changelog:
     the last is ever decoded.
     """
 
-    def __init__(self, assignment: bytes, *, in_c: bool = BUILT) -> None:
-        self._assignment = assignment
+    def __init__(self, assignment: bytes, *, in_c: bool = BUILT, pack: Pack | None = None) -> None:
+        self._assignment, self._in_c, self._pack = assignment, in_c, pack
         self._copies: CopyStore = native.Copies(_is_newer) if in_c else Copies(_is_newer)
 
     def read(self, records: Iterable[SourceRecord]) -> None:
@@ -91,16 +92,30 @@ class Changelog:
         """After the restore, where `keys` will not be asked for: a tenth of the memory says which copies to delete."""
         self._copies.forget_keys()
 
-    def write(self, rows: Iterable[tuple[bytes, KeptRow]]) -> list[tuple[bytes, bytes | None]]:
+    def write(self, rows: Iterable[tuple[bytes, KeptRow]]) -> Pairs:
         """Kafka (key, value) records that keep these rows and delete the copies they supersede."""
         copies, suffix = self._copies, SEPARATOR + self._assignment
+        if self._in_c and isinstance(rows, Parts):
+            return self._written_in_c(rows, suffix)
         if not copies:
             return [(key + suffix, encoded(row) if isinstance(row, list) else row) for key, row in rows]
-        records: list[tuple[bytes, bytes | None]] = []
+        records: list[Pair] = []
         for key, row in rows:
             records.append((key + suffix, encoded(row) if isinstance(row, list) else row))
             if names := copies.take(key):
                 records += [(key + SEPARATOR + name, None) for name in names if name != self._assignment]
+        return records
+
+    def _written_in_c(self, rows: Parts, suffix: bytes) -> "native.Pairs":
+        copies, records = self._copies, pairs_in_c(self._pack)
+        for part in rows.parts:
+            if not copies and isinstance(part, native.Pairs):
+                records.extend(part, suffix)
+                continue
+            for key, row in cast("Iterable[tuple[bytes, KeptRow]]", part):
+                records.append((key + suffix, encoded(row) if isinstance(row, list) else row))
+                if copies and (names := copies.take(key)):
+                    records.extend((key + SEPARATOR + name, None) for name in names if name != self._assignment)
         return records
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from pipeline import events, zones
 from pipeline.changelog import HEADER, STATE_VERSION, NewestRows
 from pipeline.codes import BadRecordCode, DropReason, Stage
+from pipeline.counted_kept import CAMPAIGN_PREFIX, kept_campaigns
 from pipeline.counted_panes import MINUTE_MS, Pane
 from pipeline.counted_restore import RowsInC
 from pipeline.counted_rows import DAY_MS, HORIZON_MS, Campaign, Row
@@ -28,6 +29,7 @@ from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.events import MAX_AHEAD_MS, MIN_AT_MS, measures_of
+from pipeline.outputs import Outputs, Pack, Parts
 from pipeline.per_record import BUILT, counters
 from pipeline.state import KeptRow, Output, SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
@@ -37,14 +39,14 @@ from schemas.topics import DEAD_LETTERS, TOTALS
 CROSSING_MS = 1_000
 ROWS_OF_PANE = 4  # of a campaign; one of an ad has two
 _offset = attrgetter("offset")
-CAMPAIGN_PREFIX, EXPIRED = b"\x00campaign|", b"\x00expired"
+EXPIRED = b"\x00expired"
 
 
 class CountedState:
     """Implements `pipeline.state.StageState` for one (event topic, partition, assignment).
 
     `in_c`: what is touched for every record in C; it is so wherever that was built. Where several sources of a
-    partition feed the same totals, each has a state, and their `windows` are siblings.
+    partition feed the same totals, each has a state, and their `windows` are siblings. `pack`: of totals made in C.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class CountedState:
         dedupe_horizon_h: int = 24,
         horizon_ms: dict[str, int] | None = None,
         in_c: bool = BUILT,
+        pack: Pack | None = None,
     ) -> None:
         self._topic, self._partition, self._topic_id = topic, partition, topic_id
         self.generation = generation
@@ -69,6 +72,7 @@ class CountedState:
             horizon_ms={**HORIZON_MS, **(horizon_ms or {})},
             campaigns=self.campaigns,
             in_c=in_c,
+            pack=pack,
         )
         self._in_c = in_c
         self.counted_to = -1  # every record up to here is in every row
@@ -172,8 +176,7 @@ class CountedState:
         else:
             self._panes.add(campaign, event.ad_id, minute_ms, record.offset, received_ms, measures_of(event))
 
-    def _came_to_know(self, names: list[bytes]) -> None:
-        """Campaigns whose first event was counted."""
+    def _came_to_know(self, names: list[bytes]) -> None:  # by their first event
         self._tally("unknown_campaign", "", len(names))
         self._campaigns_changed += names
 
@@ -263,7 +266,7 @@ class CountedState:
         """The time this partition has come to, by its own records."""
         return self.windows.clock_ms
 
-    def publish(self) -> list[Output]:
+    def publish(self) -> Outputs:
         self._fold_panes(self.clock_ms)
         return self.windows.take_early()
 
@@ -271,23 +274,19 @@ class CountedState:
         self._fold_panes(self.clock_ms)
         outputs = self.windows.take_outputs()
         windows, order = self.windows, order_of(self.generation, self._upto)
-        rows: list[tuple[bytes, KeptRow]] = []
         # What rows rest on comes before them, in case only the beginning of this is written.
-        for name in self._campaigns_changed:
-            campaign = self.campaigns[name]
-            rows.append((CAMPAIGN_PREFIX + name, [order, campaign.zone, campaign.currency]))
-        if windows.expired_changed:
-            rows.append((EXPIRED, [order, windows.expiry.dump()]))
-        rows.extend(windows.take_rows())
-        rows.extend(self._ids.take(order))  # after the rows: an id that is known is counted
-        if rows or self._upto > self.counted_to:
-            rows.append((HEADER, [order, STATE_VERSION, self._upto, self._topic_id, windows.clock_ms]))
+        campaigns = kept_campaigns(self._campaigns_changed, self.campaigns, order, in_c=self._in_c)
+        expired = [(EXPIRED, [order, windows.expiry.dump()])] if windows.expired_changed else []
+        changed = windows.take_rows()
+        rest: list[tuple[bytes, KeptRow]] = [*self._ids.take(order)]  # after the rows: an id that is known is counted
+        if campaigns or expired or changed or rest or self._upto > self.counted_to:
+            rest.append((HEADER, [order, STATE_VERSION, self._upto, self._topic_id, windows.clock_ms]))
         # Behind the header: what is deleted must not be missing when the same records are read again.
-        rows.extend(windows.take_given_up())
-        rows.extend(self._ids.take_expired())
+        rest.extend(windows.take_given_up())
+        rest.extend(self._ids.take_expired())
         self.counted_to = max(self.counted_to, self._upto)
         self._campaigns_changed = []
-        return Taken(outputs, rows, self._upto)
+        return Taken(outputs, Parts([campaigns, expired, changed, rest]), self._upto)
 
     def _tally(self, kind: str, label: str, n: int = 1) -> None:
         key = (kind, label)

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from pipeline.counted_panes import Drained, Pane
 from pipeline.counted_rows import AS_OF, CORRECTED, FINAL, FLAGS, GAINED_AT, ORDER, Row, name_of
 from pipeline.counted_slots import Slots, Target
+from pipeline.noted_rows import Noted, noted_rows
 from pipeline.per_record import native
-
-Rows = dict[int, Target]  # by the identity of the row, which is quicker to look up than its key
 
 
 class Fold:
@@ -22,10 +21,23 @@ class Fold:
 
     def __init__(self, slots: Slots, order_base: int, *, in_c: bool) -> None:
         self._slots, self._order_base, self._in_c = slots, order_base, in_c
-        self.live: Rows = {}
-        self.dirty: Rows = {}
-        self.changed: Rows = {}
-        self.corrected: Rows = {}
+        self.live, self.dirty, self.changed = self._none(), self._none(), self._none()
+        self.corrected: dict[int, Target] = {}  # by the identity of the row
+
+    def _none(self) -> Noted:
+        return noted_rows(in_c=self._in_c)
+
+    def take_live(self) -> Noted:
+        live, self.live = self.live, self._none()
+        return live
+
+    def take_dirty(self) -> Noted:
+        dirty, self.dirty = self.dirty, self._none()
+        return dirty
+
+    def take_changed(self) -> Noted:
+        changed, self.changed = self.changed, self._none()
+        return changed
 
     def restored(self, corrected: Iterable[Target]) -> None:
         self.corrected = {id(target[2]): target for target in corrected}
@@ -70,15 +82,15 @@ class Fold:
                     row[index] += n
             except IndexError:
                 _lengthen(row, added)
-            name = id(row)
-            changed[name] = target
+            number = id(row)
+            changed[number] = target
             if row[FLAGS] & FINAL:
                 row[FLAGS] |= CORRECTED
-                self.corrected[name] = target
+                self.corrected[number] = target
             elif slot.is_early and pane.ad_id is None:
-                self.live[name] = target
+                self.live[number] = target
             else:
-                self.dirty[name] = target
+                self.dirty[number] = target
 
     def _rows_of(self, pane: Pane, first: Row, clock_ms: int) -> list[Target]:
         """The rows of a pane that were there; the others begin as copies of `first`, where they may begin.

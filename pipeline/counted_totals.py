@@ -4,18 +4,17 @@ All totals of a slot have most of their text in common; what differs is put betw
 zones and currencies were checked when a campaign was first met (`pipeline.events.check_first`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from pipeline.counted_rows import AS_OF, FINAL, FLAGS, GAINED_AT, ORDER, REVISION, Campaign
 from pipeline.counted_slots import Slot, Target
+from pipeline.outputs import Pack, Pair, Pairs, pairs_in_c
 from pipeline.per_record import native
-from pipeline.state import Output
 from pipeline.total_codec import TotalOut
 from pipeline.versions import ORDER_BITS
 from schemas.measures import MEASURES
-from schemas.topics import TOTALS
 from schemas.window import Basis, Level
 
 _OFFSET_MASK = (1 << ORDER_BITS) - 1
@@ -60,26 +59,35 @@ class TotalTexts:
     """Totals of one partition of an event topic."""
 
     def __init__(
-        self, topic: str, partition: int, campaigns: Mapping[bytes | None, Campaign], *, in_c: bool = False
+        self,
+        topic: str,
+        partition: int,
+        campaigns: Mapping[bytes | None, Campaign],
+        *,
+        in_c: bool = False,
+        pack: Pack | None = None,
     ) -> None:
-        self._topic, self._partition, self._campaigns, self._in_c = topic, partition, campaigns, in_c
+        self._topic, self._partition, self._campaigns = topic, partition, campaigns
+        self._in_c, self._pack = in_c, pack
 
-    def totals(self, targets: Iterable[Target], *, settled: bool = False, offset: int | None = None) -> list[Output]:
-        """Topic, key and value of each. `offset`: of the last record, where it is not that of the row's order."""
+    def totals(self, targets: Collection[Target], *, settled: bool = False, offset: int | None = None) -> Pairs:
+        """Key and value of each. `offset`: of the last record, where it is not that of the row's order."""
         if self._in_c:
             last = -1 if offset is None else offset
-            targets = list(targets)
+            found = pairs_in_c(self._pack)
             try:
-                return native.totals(targets, TOTALS, self._campaigns, self._text_of, settled, last, ORDER_BITS)
+                native.totals(targets, found, self._campaigns, self._text_of, settled, last, ORDER_BITS)
             except OverflowError:  # a sum beyond 64 bits
                 pass
+            else:
+                return found
         return self._in_python(targets, settled=settled, offset=offset)
 
     def _text_of(self, slot: Slot, measures: int, of_ad: bool) -> bytes:  # noqa: FBT001 - as C calls it
         return _text_of(slot, self._topic, self._partition, measures, of_ad=of_ad)
 
-    def _in_python(self, targets: Iterable[Target], *, settled: bool, offset: int | None) -> list[Output]:
-        found: list[Output] = []
+    def _in_python(self, targets: Collection[Target], *, settled: bool, offset: int | None) -> list[Pair]:
+        found: list[Pair] = []
         last_name: str | None = None
         who = head = ad_id = place = b""
         is_settled, settled_bits = _TRUTH[settled], settled << 1
@@ -109,7 +117,7 @@ class TotalTexts:
                 order << 2 | settled_bits | is_final,
                 (order & _OFFSET_MASK) - 1 if offset is None else offset,
             )
-            found.append((TOTALS, who + slot.total_tail, value))
+            found.append((who + slot.total_tail, value))
         return found
 
 

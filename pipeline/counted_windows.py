@@ -26,10 +26,12 @@ from pipeline.counted_rows import (
 )
 from pipeline.counted_slots import Slot, Slots, Target
 from pipeline.counted_totals import TotalTexts
+from pipeline.outputs import Outputs, Pack, Pairs, Rows, no_pairs
 from pipeline.per_record import BUILT
-from pipeline.state import KeptRow, Output
+from pipeline.state import Output
 from pipeline.versions import offset_of, order_of
 from schemas.measures import ZERO
+from schemas.topics import TOTALS
 
 
 class CountedWindows:
@@ -47,15 +49,17 @@ class CountedWindows:
         horizon_ms: dict[str, int],
         campaigns: Mapping[bytes | None, Campaign],
         in_c: bool = BUILT,
+        pack: Pack | None = None,
     ) -> None:
         self._generation, self._campaigns, self._in_c = generation, campaigns, in_c
-        self._texts = TotalTexts(topic, partition, campaigns, in_c=in_c)
+        self._pack = pack
+        self._texts = TotalTexts(topic, partition, campaigns, in_c=in_c, pack=pack)
         self.siblings: Sequence[CountedWindows] = ()
         self.slots = Slots(horizon_ms)
         self._fold = Fold(self.slots, order_of(generation, 0), in_c=in_c)
         self.expiry = self.slots.expiry
         self.expired_changed = False
-        self.outputs: list[Output] = []
+        self.outputs = self._none()
         self.clock_ms = -1
         self.guard_to = -1  # up to this offset some rows are further than others
         self._given_up: list[bytes] = []
@@ -104,7 +108,7 @@ class CountedWindows:
                         dirty.pop(number, None)
                     target = changed[number] = slot, name, row
                     final.append(target)
-        self.outputs += self._totals(final)
+        self._publish(final)
         for slot in ended:  # of what is over totals are rare, and there are many slots
             slot.texts.clear()
         self._publish_corrected(offset)
@@ -123,26 +127,33 @@ class CountedWindows:
             row[REVISION] += 1
             self._fold.changed[id(row)] = target
             corrected.append(target)
-        self.outputs += self._totals(corrected)
+        self._publish(corrected)
         for slot, _, _ in corrected:
             slot.texts.clear()
 
     def _give_up(self, clock_ms: int) -> None:
         given_up = list(self.slots.give_up(clock_ms))
-        self.outputs += self._totals(given_up, settled=True)
+        self._publish(given_up, settled=True)
         for slot, name, row in given_up:
             self._fold.forget(row)
             slot.texts.clear()
             self._given_up.append(slot.kept_key(name))
             self.expired_changed |= self.expiry.forget(slot.window, slot.start_ms)
 
-    def _totals(self, targets: Collection[Target], *, settled: bool = False) -> list[Output]:
+    def _none(self) -> Outputs:
+        return Outputs(in_c=self._in_c, pack=self._pack)
+
+    def _publish(self, targets: Collection[Target], *, settled: bool = False) -> None:
+        if len(targets):
+            self.outputs.add(TOTALS, self._totals(targets, settled=settled))
+
+    def _totals(self, targets: Collection[Target], *, settled: bool = False) -> Pairs:
         if not self.siblings:
             return self._texts.totals(targets, settled=settled)
-        found: list[Output] = []
+        found = no_pairs(in_c=self._in_c, pack=self._pack)
         for slot, name, row in targets:
             whole, offset = self._with_siblings(slot, name, row), offset_of(row[ORDER])
-            found += self._texts.totals([(slot, name, whole)], settled=settled, offset=offset)
+            found.extend(self._texts.totals([(slot, name, whole)], settled=settled, offset=offset))
         return found
 
     def _with_siblings(self, slot: Slot, name: str, row: Row) -> Row:
@@ -170,7 +181,9 @@ class CountedWindows:
             for name, row in slot.rows.items():
                 if self.slots.find(name, slot.window, slot.start_ms) is None:
                     differing.append((slot, name, [order, *row[AS_OF:GAINED_AT], *ZERO]))
-        return self._totals(differing)
+        found = self._none()
+        found.add(TOTALS, self._totals(differing))
+        return list(found)
 
     # -- hand over -------------------------------------------------------------------------------------------
 
@@ -178,23 +191,21 @@ class CountedWindows:
     def pending(self) -> int:
         return len(self._fold.changed) + len(self.outputs)
 
-    def take_early(self) -> list[Output]:
+    def take_early(self) -> Outputs:
         """What was published, and of the open rows that changed those that readers shall see at once."""
-        outputs, self.outputs = self.outputs, []
-        live, self._fold.live = self._fold.live, {}
-        outputs += self._totals(live.values())
+        self._publish(self._fold.take_live().values())
+        outputs, self.outputs = self.outputs, self._none()
         return outputs
 
-    def take_outputs(self) -> list[Output]:
+    def take_outputs(self) -> Outputs:
         """What was published, and every open row that changed as it stands."""
-        outputs = self.take_early()
-        dirty, self._fold.dirty = self._fold.dirty, {}
-        outputs += self._totals(dirty.values())
+        self._publish(self._fold.take_live().values())
+        self._publish(self._fold.take_dirty().values())
+        outputs, self.outputs = self.outputs, self._none()
         return outputs
 
-    def take_rows(self) -> list[tuple[bytes, KeptRow]]:
-        changed, self._fold.changed = self._fold.changed, {}
-        return kept_rows(changed.values(), in_c=self._in_c)
+    def take_rows(self) -> Rows:
+        return kept_rows(self._fold.take_changed().values(), in_c=self._in_c)
 
     def take_given_up(self) -> list[tuple[bytes, None]]:
         given_up, self._given_up = self._given_up, []

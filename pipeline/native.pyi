@@ -1,5 +1,7 @@
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
+
+from typing_extensions import Buffer
 
 from pipeline.copies import Batch
 from pipeline.counted_panes import Drained, Pane
@@ -7,6 +9,7 @@ from pipeline.counted_restore import RowsInC
 from pipeline.counted_rows import Campaign, Row
 from pipeline.counted_slots import Places, Slot, Target
 from pipeline.event_ids import EventIds
+from pipeline.noted_rows import Noted
 from pipeline.reported_rows import RowKey
 from pipeline.state import KeptRow, Output, SourceRecord
 
@@ -96,6 +99,37 @@ def write_records(pairs: list[tuple[bytes | None, bytes | None]], start: int, ro
     for anything but pairs of bytes or None.
     """
 
+def checksum(data: Buffer, /) -> int:
+    """CRC-32C, of Kafka's batches."""
+
+class Pairs:
+    """Pairs of key and value as `write_records` makes them: blocks of at most `room_bytes`, or of one record.
+
+    `pack` compresses a block, as a frame of LZ4, as soon as it is full. What `extend` takes is added in order; from
+    other Pairs with `suffix` behind each key that is not None.
+    """
+
+    room_bytes: int
+    def __init__(self, room_bytes: int, pack: Callable[[bytes], bytes] | None = None, /) -> None: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[tuple[bytes | None, bytes | None]]: ...
+    def append(self, pair: tuple[bytes | None, bytes | None], /) -> None: ...
+    def extend(self, pairs: Iterable[tuple[bytes | None, bytes | None]] | Pairs, suffix: bytes = b"", /) -> None: ...
+    def drain(self) -> list[tuple[bytes, int, bool]]:
+        """The blocks, how many records are in each, and whether it was packed; nothing is left."""
+
+class NotedRows:
+    """Implements `pipeline.noted_rows.Noted`; iterates over the targets, which `values` are."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Target]: ...
+    def __contains__(self, target: object, /) -> bool: ...
+    def __setitem__(self, number: int, target: Target, /) -> None:
+        """Raises ValueError for a number that is not the identity of the row."""
+
+    def pop(self, number: int, default: None, /) -> Target | None: ...
+    def values(self) -> NotedRows: ...
+
 class Panes:
     campaigns: dict[bytes | None, Campaign]
     firsts: list[bytes]
@@ -139,9 +173,9 @@ def fold(
     drained: list[Drained],
     order_base: int,
     guard_to: int,
-    changed: dict[int, Target],
-    live: dict[int, Target],
-    dirty: dict[int, Target],
+    changed: Noted,
+    live: Noted,
+    dirty: Noted,
     corrected: dict[int, Target],
     clock_ms: int,
     places: Callable[[str, int, int], Places],
@@ -150,19 +184,27 @@ def fold(
     /,
 ) -> None: ...
 def totals(
-    targets: list[Target],
-    topic: str,
+    targets: Collection[Target],
+    found: Pairs,
     campaigns: Mapping[bytes | None, Campaign],
     text_of: Callable[[Slot, int, bool], bytes],
     settled: bool,
     offset: int,
     order_bits: int,
     /,
-) -> list[Output]:
-    """`offset`: -1 where it is that of the row's order. Raises OverflowError for a number beyond 64 bits."""
+) -> None:
+    """Adds them to `found`. `targets`: a list or NotedRows. `offset`: -1 where it is that of the row's order.
 
-def kept(targets: list[Target], /) -> list[tuple[bytes, KeptRow]]:
-    """Raises OverflowError for a number beyond 64 bits."""
+    Raises OverflowError for a number beyond 64 bits.
+    """
+
+def kept(targets: Collection[Target], found: Pairs, /) -> None:
+    """Adds them to `found`. `targets`: a list or NotedRows. Raises OverflowError for a number beyond 64 bits."""
+
+def kept_campaigns(
+    names: list[bytes], campaigns: Mapping[bytes | None, Campaign], prefix: bytes, order: int, found: Pairs, /
+) -> None:
+    """Adds them to `found`. Raises KeyError for a name that is not there."""
 
 def worth_judging(records: WireRecords, counted_to: int, /) -> tuple[list[SourceRecord], int]: ...
 def known_rows(

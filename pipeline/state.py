@@ -5,7 +5,7 @@ that partition and of nothing else: no clock, no other partition, no other topic
 that hold it at different times can differ only in how far they have come.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,8 +37,8 @@ class Taken:
     `rows`: (row key, `KeptRow`). `upto`: the last source offset all of this covers.
     """
 
-    outputs: list[Output] = field(default_factory=list)
-    rows: list[tuple[bytes, Any]] = field(default_factory=list)
+    outputs: Collection[Output] = field(default_factory=list)
+    rows: Collection[tuple[bytes, Any]] = field(default_factory=list)
     upto: int = -1
 
 
@@ -51,7 +51,7 @@ class StageState(Protocol):
     def count(self, records: Sequence[SourceRecord]) -> None:
         """Apply fetched records in order. A record already in a row changes nothing. Raises nothing for bad input."""
 
-    def publish(self) -> list[Output]:
+    def publish(self) -> Collection[Output]:
         """Hand over only what is to be published, as often as may be. What follows from it is kept with the next take:
         a crash in between publishes the same once more.
         """

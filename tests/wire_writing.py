@@ -3,6 +3,9 @@
 Stands in for it where no C compiler was there, so that the tests of what builds on it run everywhere.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from pipeline.per_record import native
 
 Pair = tuple[bytes | None, bytes | None]
@@ -47,3 +50,34 @@ def write_in_python(pairs: list[Pair], start: int, room_bytes: int) -> tuple[byt
 
 
 write_records = write_in_python if native is None else native.write_records
+
+
+class PairsInPython(list[Any]):
+    """As `pipeline.native.Pairs`."""
+
+    def __init__(self, room_bytes: int, pack: Callable[[bytes], bytes] | None = None) -> None:
+        super().__init__()
+        self.room_bytes, self._pack = room_bytes, pack
+
+    def append(self, pair: Any) -> None:
+        write_in_python([pair], 0, -1)  # refuses what is none
+        super().append(pair)
+
+    def extend(self, pairs: Any, suffix: bytes = b"") -> None:
+        for pair in pairs:
+            self.append((pair[0] + suffix, pair[1]) if suffix and pair[0] is not None else pair)
+
+    def drain(self) -> list[tuple[bytes, int, bool]]:
+        blocks, place = list[tuple[bytes, int, bool]](), 0
+        while place < len(self):
+            start = place
+            records, place = write_in_python(self, start, self.room_bytes)
+            if self._pack is None or place == len(self):
+                blocks.append((records, place - start, False))
+            else:
+                blocks.append((self._pack(records), place - start, True))
+        self.clear()
+        return blocks
+
+
+PairsOfBlocks: Any = PairsInPython if native is None else native.Pairs

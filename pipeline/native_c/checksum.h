@@ -34,3 +34,11 @@ static uint32_t checksum(const unsigned char *p, size_t size) {
 #endif
     return checksum_by_table(p, size);
 }
+
+static PyObject *native_checksum(PyObject *Py_UNUSED(module), PyObject *args) {
+    Py_buffer bytes;
+    if (!PyArg_ParseTuple(args, "y*", &bytes)) return NULL;
+    PyObject *found = PyLong_FromUnsignedLong(checksum(bytes.buf, (size_t)bytes.len));
+    PyBuffer_Release(&bytes);
+    return found;
+}

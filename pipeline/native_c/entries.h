@@ -89,7 +89,7 @@ static PyObject *new_pane(const Entries *self, PyObject *campaign, PyObject *ad_
     for (size_t i = 0; i < sizeof values / sizeof *values && !failed; i++) failed = set_field(&pane_fields[i], pane, values[i]) < 0;
     Py_XDECREF(minute);
     if (failed) Py_CLEAR(pane);
-    return pane;
+    return uncollected(pane); /* rows do not lead back to it */
 }
 
 static int32_t new_entry(Entries *self, Campaign *campaign, Text ad, int64_t minute_ms, uint64_t hash) {

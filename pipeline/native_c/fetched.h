@@ -6,7 +6,6 @@
  */
 
 enum { BATCH_HEADER = 61, LENGTH_ENDS = 12, CHECKED_FROM = 21, LZ4 = 3 };
-enum { LARGEST_UNPACKED = 64 << 20 }; /* of one batch; beyond it stands alone */
 
 static int64_t big(const unsigned char *p, int bytes) {
     uint64_t number = 0;

@@ -1,7 +1,6 @@
 /* What panes have counted, into the rows of windows: the loop of pipeline.counted_fold.Fold, on the same objects. */
 
-enum { ROW_ORDER, ROW_AS_OF, ROW_REVISION, ROW_FLAGS, ROW_GAINED, MOST_PLACES = 8 };
-enum { FINAL = 1, CORRECTED = 2 };
+enum { MOST_PLACES = 8 };
 
 static Field pane_ad = {"ad_id"}, pane_campaign = {"campaign"}, pane_minute = {"minute_ms"}, pane_targets = {"targets"},
              pane_folded = {"was_folded"}, slot_rows = {"rows"},
@@ -14,7 +13,8 @@ typedef struct {
 } FoldPlace;
 
 typedef struct {
-    PyObject *changed, *live, *dirty, *corrected; /* by the address of the row */
+    NotedRows *changed, *live, *dirty;
+    PyObject *corrected; /* by the address of the row */
     PyObject *clock, *places_at, *watch_late, *targets_of; /* of Python */
     int64_t order_base, guard_to;
     /* Where the minute of a zone is counted, as last asked. */
@@ -23,17 +23,18 @@ typedef struct {
     FoldPlace at[2][MOST_PLACES]; /* for ads, for campaigns */
     int count[2], has_others;
     /* The pane in hand. */
-    PyObject *pane, *order, *as_of; /* borrowed but for the order */
+    PyObject *pane, *campaign, *order, *as_of; /* borrowed but for the order */
     int64_t offset, order_number, as_of_ms;
     PyObject *added[MEASURES]; /* borrowed */
     int64_t gained[MEASURES];
     int measures; /* up to the last that is not 0 */
 } Fold;
 
-static int note_row(PyObject *rows, PyObject *row, PyObject *target) {
-    PyObject *address = PyLong_FromVoidPtr(row);
-    int failed = !address || PyDict_SetItem(rows, address, target) < 0;
+static int note_corrected(Fold *fold, Target target) {
+    PyObject *address = PyLong_FromVoidPtr(target.row), *tuple = target_tuple(&target);
+    int failed = !address || !tuple || PyDict_SetItem(fold->corrected, address, tuple) < 0;
     Py_XDECREF(address);
+    Py_XDECREF(tuple);
     return failed ? -1 : 0;
 }
 
@@ -88,19 +89,18 @@ static int set_flags(PyObject *row, long flags) {
 
 /* A row begins at this place; adds nothing to `found`, since the row begins with what the pane has counted. */
 static int begin_row(Fold *fold, const FoldPlace *place, PyObject *name, int of_campaign) {
-    PyObject *row = first_row(fold), *target = NULL, *pushed;
-    int failed = !row || PyDict_SetItem(place->rows, name, row) < 0 || !(target = uncollected(PyTuple_Pack(3, place->slot, name, row))) ||
-                 note_row(fold->changed, row, target) < 0;
+    PyObject *row = first_row(fold), *pushed;
+    Target target = {place->slot, name, row, fold->campaign};
+    int failed = !row || PyDict_SetItem(place->rows, name, row) < 0 || note_row(fold->changed, target) < 0;
     if (!failed && place->flags)
-        failed = set_flags(row, place->flags | CORRECTED) < 0 || note_row(fold->corrected, row, target) < 0;
+        failed = set_flags(row, place->flags | CORRECTED) < 0 || note_corrected(fold, target) < 0;
     else if (!failed)
-        failed = note_row(of_campaign && place->is_early ? fold->live : fold->dirty, row, target) < 0;
+        failed = note_row(of_campaign && place->is_early ? fold->live : fold->dirty, target) < 0;
     if (!failed && (pushed = get_field(&slot_pushed, place->slot)) && pushed == Py_True) {
         PyObject *done = PyObject_CallFunctionObjArgs(fold->watch_late, place->slot, fold->as_of, NULL);
         Py_XDECREF(done);
     }
     Py_XDECREF(row);
-    Py_XDECREF(target);
     return failed || PyErr_Occurred() ? -1 : 0;
 }
 
@@ -112,8 +112,8 @@ static PyObject *pane_name(PyObject *campaign, PyObject *ad_id) {
 
 /* The rows of the pane that were there, as (slot, name, row); the others begin. A new list. */
 static PyObject *find_rows(Fold *fold) {
-    PyObject *ad_id = get_field(&pane_ad, fold->pane), *campaign = get_field(&pane_campaign, fold->pane);
-    PyObject *zone = campaign ? get_field(&campaign_fields[ZONE_OF], campaign) : NULL, *minute = get_field(&pane_minute, fold->pane);
+    PyObject *ad_id = get_field(&pane_ad, fold->pane), *campaign = fold->campaign;
+    PyObject *zone = get_field(&campaign_fields[ZONE_OF], campaign), *minute = get_field(&pane_minute, fold->pane);
     PyObject *folded = get_field(&pane_folded, fold->pane);
     if (!ad_id || !zone || !minute || !folded || find_places(fold, zone, minute) < 0) return NULL;
     if (fold->has_others) { /* the rules of a zone have changed: seldom enough for Python */
@@ -164,29 +164,33 @@ static int add_measures(Fold *fold, PyObject *row) {
     return 0;
 }
 
-static int add_to_row(Fold *fold, PyObject *target, int of_campaign) {
-    PyObject *slot = PyTuple_GET_ITEM(target, 0), *row = PyTuple_GET_ITEM(target, 2), *early;
+static int add_to_row(Fold *fold, Target target, int of_campaign) {
+    PyObject *row = target.row, *early;
     if (fold->order_number > PyLong_AsLongLong(PyList_GET_ITEM(row, ROW_ORDER))) { /* panes of one batch come in any order */
         if (PyList_SetItem(row, ROW_ORDER, Py_NewRef(fold->order)) < 0) return -1;
     } else if (fold->offset <= fold->guard_to)
         return 0; /* read again after a restart: this row was further than the others */
     if (fold->as_of_ms > PyLong_AsLongLong(PyList_GET_ITEM(row, ROW_AS_OF)) && PyList_SetItem(row, ROW_AS_OF, Py_NewRef(fold->as_of)) < 0)
         return -1;
-    if (PyErr_Occurred() || add_measures(fold, row) < 0 || note_row(fold->changed, row, target) < 0) return -1;
+    if (PyErr_Occurred() || add_measures(fold, row) < 0 || note_row(fold->changed, target) < 0) return -1;
     long flags = PyLong_AsLong(PyList_GET_ITEM(row, ROW_FLAGS));
-    if (flags & FINAL) return set_flags(row, flags | CORRECTED) < 0 ? -1 : note_row(fold->corrected, row, target);
-    if (!of_campaign) return note_row(fold->dirty, row, target);
-    if (!(early = get_field(&slot_early, slot))) return -1;
-    return note_row(early == Py_True ? fold->live : fold->dirty, row, target);
+    if (flags & FINAL) return set_flags(row, flags | CORRECTED) < 0 ? -1 : note_corrected(fold, target);
+    if (of_campaign && !(early = get_field(&slot_early, target.slot))) return -1;
+    return note_row(of_campaign && early == Py_True ? fold->live : fold->dirty, target);
 }
 
 static int fold_pane(Fold *fold) {
     PyObject *targets = get_field(&pane_targets, fold->pane), *ad_id = get_field(&pane_ad, fold->pane);
-    if (!targets || !ad_id) return -1;
+    fold->campaign = get_field(&pane_campaign, fold->pane);
+    if (!targets || !ad_id || !fold->campaign) return -1;
     targets = PyList_CheckExact(targets) && PyList_GET_SIZE(targets) ? Py_NewRef(targets) : find_rows(fold);
     int failed = !targets;
-    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(targets); i++)
-        failed = add_to_row(fold, PyList_GET_ITEM(targets, i), ad_id == Py_None) < 0;
+    Target target;
+    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(targets); i++) {
+        failed = read_target(PyList_GET_ITEM(targets, i), &target) < 0;
+        target.campaign = fold->campaign;
+        failed = failed || add_to_row(fold, target, ad_id == Py_None) < 0;
+    }
     Py_XDECREF(targets);
     return failed ? -1 : 0;
 }
@@ -215,8 +219,8 @@ static PyObject *native_fold(PyObject *module, PyObject *args) {
     Fold fold = {0};
     PyObject *all;
     long long order_base, guard_to;
-    if (!PyArg_ParseTuple(args, "O!LLO!O!O!O!OOOO", &PyList_Type, &all, &order_base, &guard_to, &PyDict_Type, &fold.changed,
-                          &PyDict_Type, &fold.live, &PyDict_Type, &fold.dirty, &PyDict_Type, &fold.corrected, &fold.clock,
+    if (!PyArg_ParseTuple(args, "O!LLO!O!O!O!OOOO", &PyList_Type, &all, &order_base, &guard_to, &NotedRowsType, &fold.changed,
+                          &NotedRowsType, &fold.live, &NotedRowsType, &fold.dirty, &PyDict_Type, &fold.corrected, &fold.clock,
                           &fold.places_at, &fold.watch_late, &fold.targets_of))
         return NULL;
     fold.order_base = order_base;

@@ -9,6 +9,7 @@ typedef struct {
     int order_bits;
     Py_ssize_t unchanged, revised;
     TotalBuffers buffers;
+    CutText cut; /* of the text, once a total is written */
 } KnownRun;
 
 static void put_item(PyObject *row, int place, PyObject *item) {
@@ -100,7 +101,8 @@ static int count_figures(KnownRun *run, PyObject *row, int64_t offset, Text figu
     revision.fetched_at_ms = run->fetched_at_ms;
     PyObject *campaign = PyDict_GetItemWithError(run->campaigns, campaign_key);
     if (!campaign && PyErr_Occurred()) return -1;
-    int written = write_total(&run->buffers, run->text, row, campaign, &revision);
+    if (!run->cut.bytes && cut_text(&run->cut, run->text) < 0) return -1;
+    int written = write_total(&run->buffers, &run->cut, row, campaign, &revision);
     return written <= 0 ? written : put_revision(run, row, &revision, seen);
 }
 
@@ -167,5 +169,6 @@ static PyObject *native_known_rows(PyObject *module, PyObject *args) {
     int counted = count_all_known(&run, records, &position);
     Buffer *buffers[] = {&run.buffers.name, &run.buffers.budget_id, &run.buffers.value};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) PyMem_RawFree(buffers[i]->at);
+    PyMem_RawFree(run.cut.bytes);
     return counted < 0 ? NULL : Py_BuildValue("nnn", position, run.unchanged, run.revised);
 }

@@ -98,3 +98,15 @@ static int unpack_frame(const unsigned char *p, const unsigned char *end, Unpack
     }
     return end - p == (flags & CONTENT_CHECKSUM ? 4 : 0) && out->size - began <= most;
 }
+
+enum { LARGEST_UNPACKED = 64 << 20 }; /* of one frame: what holds more is left to the library */
+
+/* NULL without an exception when it is not such a frame. */
+static PyObject *lz4_decoded(const unsigned char *p, size_t size) {
+    Unpacked out = {0};
+    PyObject *found = NULL;
+    if (unpack_frame(p, p + size, &out, LARGEST_UNPACKED))
+        found = PyBytes_FromStringAndSize((const char *)out.at, (Py_ssize_t)out.size);
+    PyMem_RawFree(out.at);
+    return found;
+}

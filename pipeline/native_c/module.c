@@ -28,6 +28,8 @@ static const int64_t NEVER = 1LL << 62;
 #include "lz4.h"
 #include "fetched.h"
 #include "record_batch.h"
+#include "buffer.h"
+#include "pairs.h"
 #include "fields.h"
 #include "campaigns.h"
 #include "campaign_object.h"
@@ -39,8 +41,10 @@ static const int64_t NEVER = 1LL << 62;
 #include "row_shape.h"
 #include "rows.h"
 #include "row_objects.h"
+#include "noted_rows.h"
 #include "fold.h"
 #include "totals.h"
+#include "kept.h"
 #include "figures.h"
 #include "frames.h"
 #include "reported_row.h"
@@ -57,6 +61,7 @@ static const int64_t NEVER = 1LL << 62;
 
 static PyMethodDef functions[] = {
     {"plain_batches", native_plain_batches, METH_VARARGS, "See connectors/wire.py."},
+    {"checksum", native_checksum, METH_VARARGS, "See pipeline/native.pyi."},
     {"fold", native_fold, METH_VARARGS, "See pipeline.counted_fold.Fold.add."},
     {"totals", native_totals, METH_VARARGS, "See pipeline.counted_totals.TotalTexts.totals."},
     {"worth_judging", native_worth_judging, METH_VARARGS, "See pipeline.alerts.worth_judging."},
@@ -65,6 +70,7 @@ static PyMethodDef functions[] = {
     {"kept_reported", native_kept_reported, METH_O, "See pipeline.reported_rows.kept."},
     {"frame_number", native_frame_number, METH_VARARGS, "See pipeline.reported_frames.Frames.number_of."},
     {"figures_number", native_figures_number, METH_O, "See pipeline.reported_frames.Frames.figures_number."},
+    {"kept_campaigns", native_kept_campaigns, METH_VARARGS, "See pipeline.counted_kept.kept_campaigns."},
     {NULL}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "What is touched for every record, in C.", -1, functions};
 
@@ -82,13 +88,15 @@ PyMODINIT_FUNC PyInit_native(void) {
     for (int i = 0; i < STRINGS; i++) s_strings[i] = PyUnicode_InternFromString(strings[i]);
     PyObject *made = PyType_Ready(&IdMemoryType) < 0 || PyType_Ready(&IdNamesType) < 0 || PyType_Ready(&PanesType) < 0 || PyType_Ready(&WireRecordType) < 0 ||
                              PyType_Ready(&WireRecordsType) < 0 || PyType_Ready(&DrainType) < 0 || PyType_Ready(&CopiesType) < 0 ||
-                             PyType_Ready(&RowsType) < 0 || PyType_Ready(&RowShapeType) < 0
+                             PyType_Ready(&RowsType) < 0 || PyType_Ready(&PairsType) < 0 || PyType_Ready(&NotedRowsType) < 0 || PyType_Ready(&RowShapeType) < 0
                          ? NULL : PyModule_Create(&module);
     if (!made) return NULL;
     if (PyModule_AddObjectRef(made, "IdMemory", (PyObject *)&IdMemoryType) < 0 ||
         PyModule_AddObjectRef(made, "IdNames", (PyObject *)&IdNamesType) < 0 ||
         PyModule_AddObjectRef(made, "Panes", (PyObject *)&PanesType) < 0 ||
         PyModule_AddObjectRef(made, "WireRecords", (PyObject *)&WireRecordsType) < 0 ||
+        PyModule_AddObjectRef(made, "Pairs", (PyObject *)&PairsType) < 0 ||
+        PyModule_AddObjectRef(made, "NotedRows", (PyObject *)&NotedRowsType) < 0 ||
         PyModule_AddObjectRef(made, "RowShape", (PyObject *)&RowShapeType) < 0 ||
         PyModule_AddObjectRef(made, "Copies", (PyObject *)&CopiesType) < 0 ||
         PyModule_AddFunctions(made, record_batch_methods) < 0 || PyModule_AddFunctions(made, restore_functions) < 0) {

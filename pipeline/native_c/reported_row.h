@@ -6,7 +6,6 @@ enum { REPORTED_ORDER, REPORTED_FETCHED_AT, REPORTED_REVISION, REPORTED_FLAGS, R
 enum { REPORTED_FINAL = 1, REPORTED_SETTLED = 2 };
 enum { OF_CAMPAIGN, OF_AD_GROUP, OF_AD, OF_WINDOW, OF_START, KEY_WIDTH }; /* of its key */
 enum { CAMPAIGN_ROW_NAME = 1, CAMPAIGN_ROW_STATUS = 3 };                  /* of pipeline.reported_campaigns */
-enum { TOTAL_PIECES = MEASURES + 24 };
 
 static int is_reported_row(PyObject *row) {
     if (!PyList_CheckExact(row) || PyList_GET_SIZE(row) <= REPORTED_KEY) return 0;
@@ -118,10 +117,10 @@ static int put_budget(Piece *pieces, int *count, PyObject *row, Buffer *budget_i
 typedef struct { Buffer name, budget_id, value; } TotalBuffers;
 
 /* The total of the row as it is to become, in `buffers->value` under `buffers->name`; 0: Python writes it; -1: an exception. */
-static int write_total(TotalBuffers *buffers, PyObject *text, PyObject *row, PyObject *campaign, const Revision *revision) {
+static int write_total(TotalBuffers *buffers, const CutText *cut, PyObject *row, PyObject *campaign, const Revision *revision) {
     static const char *const truth[] = {"false", "true"};
     PyObject *key = PyList_GET_ITEM(row, REPORTED_KEY);
-    Piece pieces[TOTAL_PIECES];
+    Piece pieces[MOST_PIECES];
     int64_t start_ms, end_ms, flags;
     int count = 0, done = put_row_name(&buffers->name, key, "reported|");
     if (done <= 0) return done;
@@ -148,5 +147,5 @@ static int write_total(TotalBuffers *buffers, PyObject *text, PyObject *row, PyO
     if (!put_name_and_status(pieces, &count, row, campaign) || (done = put_budget(pieces, &count, row, &buffers->budget_id)) <= 0)
         return done < 0 ? -1 : 0;
     buffers->value.size = 0;
-    return fill_text(&buffers->value, text, pieces, count) < 0 ? -1 : 1;
+    return fill_text(&buffers->value, cut, pieces, count) < 0 ? -1 : 1;
 }

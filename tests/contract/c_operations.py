@@ -105,9 +105,10 @@ def _event_new_row() -> Counted:
 
 def _flush_row() -> Counted:
     """From panes to the bytes of totals, changelog and record batches; a unit is a changelog row."""
-    from agents.record_batches import Form, Pairs, written
+    from agents.record_batches import LZ4, Form, written
     from pipeline.changelog import Changelog
     from pipeline.counted import CountedState
+    from pipeline.outputs import BATCH_BYTES, runs_of
     from schemas.topics import RAW_EVENTS
     from tests.contract import core_operations as core
 
@@ -117,9 +118,9 @@ def _flush_row() -> Counted:
 
     def flush() -> None:
         change = state.take()
-        totals: Pairs = [(key, value) for _, key, value in change.outputs]
-        list(written(totals, Form(1 << 20, 0)))
-        list(written(list(changelog.write(change.rows)), Form(1 << 20, 0)))
+        for _, pairs in runs_of(change.outputs):
+            list(written(pairs, Form(BATCH_BYTES, LZ4)))
+        list(written(changelog.write(change.rows), Form(BATCH_BYTES, LZ4)))
 
     return flush, len(twin.take().rows)
 

@@ -71,7 +71,7 @@ class CorrectionsKept(CountedState):
 
 
 def _header_first(taken: Taken) -> Taken:
-    taken.rows.sort(key=lambda pair: pair[0] != HEADER)
+    taken.rows = sorted(taken.rows, key=lambda pair: pair[0] != HEADER)
     return taken
 
 
@@ -85,7 +85,7 @@ class TombstonesFirst(CountedState):
 
     def take(self) -> Taken:
         taken = super().take()
-        taken.rows.sort(key=lambda pair: pair[1] is not None)
+        taken.rows = sorted(taken.rows, key=lambda pair: pair[1] is not None)
         return taken
 
 

@@ -13,6 +13,7 @@ import pytest
 from pipeline.changelog import HEADER, Changelog
 from pipeline.copies import Copies
 from pipeline.counted import CountedState
+from pipeline.outputs import Pairs
 from pipeline.reported import ReportedState
 from pipeline.state import KeptRow, StageState
 from tests import partition as in_memory
@@ -159,7 +160,7 @@ class OneIdPerProcess(Changelog):
 class CopiesNotDeleted(Changelog):
     """Nothing supersedes anything: the changelog grows with every assignment."""
 
-    def write(self, rows: Iterable[tuple[bytes, KeptRow]]) -> list[tuple[bytes, bytes | None]]:
+    def write(self, rows: Iterable[tuple[bytes, KeptRow]]) -> Pairs:
         for key in self.keys:
             self._copies.take(key)
         return super().write(rows)

@@ -9,15 +9,16 @@ from aiokafka import AIOKafkaProducer
 from confluent_kafka import Consumer, TopicPartition
 
 from agents.batches import hand_over
-from agents.record_batches import Pairs, form_of
+from agents.record_batches import form_of
 from connectors.kafka import client_config, ensure_topics
 from connectors.settings import KafkaSettings, Settings
+from pipeline.outputs import Pair
 from pipeline.per_record import BUILT
 from schemas.topics import TOPICS
 
 PARTITION, LIMIT_S = 1, 30.0
 # Values that shrink and one that does not; more records than fit a batch, and one that is larger than a batch.
-PAIRS: Pairs = [
+PAIRS: list[Pair] = [
     (None, b""),
     (b"", None),
     ("ключ".encode(), "значение €".encode()),
@@ -32,13 +33,13 @@ def settings(kafka_bootstrap: str) -> Settings:
     return Settings(kafka=KafkaSettings(bootstrap_servers=kafka_bootstrap), partitions=2)
 
 
-def read(settings: Settings, topic: str) -> Pairs:
+def read(settings: Settings, topic: str) -> list[Pair]:
     consumer = Consumer({**client_config(settings), "group.id": topic, "check.crcs": True})
     try:
         place = TopicPartition(topic, PARTITION, 0)
         _, end = consumer.get_watermark_offsets(place, timeout=LIMIT_S)
         consumer.assign([place])
-        found: Pairs = []
+        found: list[Pair] = []
         for message in consumer.consume(end, timeout=LIMIT_S):
             assert message.error() is None
             found.append((message.key(), message.value()))

@@ -10,7 +10,6 @@ from pipeline.per_record import BUILT
 from pipeline.total_codec import encode_total, total_id, total_out
 from pipeline.versions import offset_of, order_of, version_of
 from schemas.measures import MEASURES
-from schemas.topics import TOTALS
 from schemas.window import Window
 
 IDS = st.text("abcXYZ019_.-", min_size=1, max_size=12)
@@ -52,10 +51,10 @@ def test_the_bytes_are_those_of_the_codec(
     kept = [[order_of(generation, offset), *rest, *measures] for generation, offset, *rest, measures in rows]
     texts = TotalTexts("raw.%events.v1", 7, {key.encode(): campaign}, in_c=in_c)
     found = texts.totals([(slot, name_of(key, ad_id), row) for row in kept], settled=settled)
-    for (topic, name, value), row in zip(found, kept, strict=True):
+    for (name, value), row in zip(found, kept, strict=True):
         expected = total_out(
             1, total_id(key, "", ad_id, "counted", window, bounds[0]), key, *parts, "ad" if ad_id else "campaign", "",
             ad_id, "counted", window, *bounds, *place, *measures_in(row), row[1], row[2], bool(row[3] & FINAL), settled,
             version_of(row[0], settled=settled, is_final=bool(row[3] & FINAL)), "raw.%events.v1", 7, offset_of(row[0]),
         )  # fmt: skip
-        assert (topic, name, value) == (TOTALS, expected.total_id.encode(), encode_total(expected))
+        assert (name, value) == (expected.total_id.encode(), encode_total(expected))

@@ -84,7 +84,7 @@ def calm(records: list[Rec]) -> list[tuple[str, bytes | None, bytes]]:
     judge = make()
     judge.load([], counted_to=-1)
     judge.count(records)
-    return judge.take().outputs
+    return list(judge.take().outputs)
 
 
 def with_repeats(records: list[Rec], chance: Random) -> list[Rec]:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import record_batches
-from agents.record_batches import HEADER_BYTES, Form, WrittenBatch, written
+from agents.record_batches import Form, WrittenBatch, written
+from pipeline.outputs import HEADER_BYTES
 from tests.wire_reading import WireRecords
 from tests.wire_writing import Pair, write_in_python, write_records
 

@@ -1,12 +1,14 @@
 """Counting increments: windows, final and late, refusals, several sources."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.counted import CountedState
 from pipeline.counted_rows import DAY_MS, Campaign
 from pipeline.per_record import counters
+from pipeline.state import Output
 from pipeline.versions import order_of
 from schemas.topics import DEAD_LETTERS, TOTALS
 from tests.counted_states import IN_C, each_kind
@@ -34,12 +36,12 @@ def tick(offset: int, at: int) -> Rec:
     return Rec(offset, at, None, None)
 
 
-def totals(outputs: list[tuple[str, bytes | None, bytes]], window: str = "1m") -> list[dict[str, Any]]:
+def totals(outputs: Collection[Output], window: str = "1m") -> list[dict[str, Any]]:
     found = [json.loads(value) for topic, key, value in outputs if topic == TOTALS and key is not None]
     return [total for total in found if total["window"] == window]
 
 
-def letters(outputs: list[tuple[str, bytes | None, bytes]]) -> list[tuple[str, str]]:
+def letters(outputs: Collection[Output]) -> list[tuple[str, str]]:
     found = [json.loads(value) for topic, _, value in outputs if topic == DEAD_LETTERS]
     return [(letter["code"], letter["field"]) for letter in found]
 
