@@ -55,7 +55,8 @@ def refusal(value: bytes, received_ms: int) -> BadRecord:
         return BadRecord(Code.MALFORMED, "", f"not JSON: {error}")
     if not isinstance(fields, dict):
         return BadRecord(Code.MALFORMED, "", f"a JSON object is expected, found {_kind(fields)}")
-    return _first_problem(fields, received_ms) or BadRecord(Code.MALFORMED, "", "not JSON as RFC 8259 has it")
+    code, field, detail = _first_problem(fields, received_ms)
+    return BadRecord(code, field, detail)
 
 
 def _read(value: bytes) -> Any:
@@ -68,23 +69,24 @@ def _read(value: bytes) -> Any:
     return _decode(value.decode()) if float in map(type, fields.values()) else fields
 
 
-def _first_problem(fields: dict[str, Any], received_ms: int) -> BadRecord | None:
+def _first_problem(fields: dict[str, Any], received_ms: int) -> tuple[Code, str, str]:
     for name in REQUIRED:
         if name not in fields:
-            return BadRecord(Code.MISSING_FIELD, name, "is required")
+            return Code.MISSING_FIELD, name, "is required"
     for name, reason_of in _CHECKS.items():
-        if name not in fields or (fields[name] is None and name in NULLABLE):
-            continue
-        reason = reason_of(fields[name])
-        if reason is not None:
-            return BadRecord(reason[0], name, reason[1])
+        if name in fields:
+            content = fields[name]
+            if content is not None or name not in NULLABLE:
+                reason = reason_of(content)
+                if reason is not None:
+                    return reason[0], name, reason[1]
     at_ms = instant_ms(fields["at"])
     if at_ms is not None and not MIN_AT_MS <= at_ms <= received_ms + MAX_AHEAD_MS:
-        return BadRecord(Code.BAD_TIME, "at", _why_absurd(at_ms, received_ms))
+        return Code.BAD_TIME, "at", _why_absurd(at_ms, received_ms)
     for name, content in fields.items():
         if _holds_constant(content):
-            return BadRecord(Code.BAD_VALUE, name, "NaN and Infinity are no JSON numbers")
-    return None
+            return Code.BAD_VALUE, name, "NaN and Infinity are no JSON numbers"
+    return Code.MALFORMED, "", "not JSON as RFC 8259 has it"
 
 
 def _why_absurd(at_ms: int, received_ms: int) -> str:
@@ -120,9 +122,14 @@ def instant_ms(at: object) -> int | None:
 def id_reason(value: object) -> Reason | None:
     if not isinstance(value, str):
         return _mistyped("a string", value)
-    if len(value) <= MAX_ID_CHARS and _ID.fullmatch(value):
+    if len(value) <= MAX_ID_CHARS and _is_id(value):
         return None
     return Code.BAD_ID, f"{_shown(value)}: 1 to {MAX_ID_CHARS} of A-Z a-z 0-9 _ . - are expected"
+
+
+@lru_cache(1 << 12)
+def _is_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
 
 
 def _event_id_reason(value: object) -> Reason | None:

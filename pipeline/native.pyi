@@ -90,6 +90,7 @@ def write_records(pairs: list[tuple[bytes | None, bytes | None]], start: int, ro
 class Panes:
     campaigns: dict[bytes | None, Campaign]
     firsts: list[bytes]
+    refused: list[tuple[SourceRecord, bool]]
     counted: int
     repeated: int
     oldest_ms: int

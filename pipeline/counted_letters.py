@@ -1,0 +1,76 @@
+"""The dead letters of events, each in its place among what is published."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from pipeline import events
+from pipeline.codes import BadRecordCode, Stage
+from pipeline.counted_rows import Campaign
+from pipeline.counted_windows import CountedWindows
+from pipeline.dead_letters import dead_letter
+from pipeline.errors import BadRecord
+from pipeline.state import Output, SourceRecord
+from schemas.topics import DEAD_LETTERS
+
+
+def foreign(campaign: Campaign, event: events.EventIn) -> BadRecord | None:
+    """What an event says that is not so of the campaign it is filed under."""
+    if not campaign.is_of(event.platform, event.account_id, event.campaign_id):
+        return BadRecord(BadRecordCode.WRONG_KEY, "campaign_id", f"the record is filed under {campaign.key}")
+    if event.zone is not None and event.zone != campaign.zone:
+        return BadRecord(BadRecordCode.BAD_ZONE, "zone", f"the days of {campaign.key} are those of {campaign.zone}")
+    if event.currency is not None and event.currency != campaign.currency and campaign.currency:
+        return BadRecord(BadRecordCode.BAD_CURRENCY, "currency", f"{campaign.key} is counted in {campaign.currency}")
+    return None
+
+
+class CountedLetters:
+    """Appends to the outputs of `windows`. `tally`: takes ("dead", code) of each.
+
+    A refusal among good events takes twice the time of one that follows another: its code has to come out of the
+    memory again. So what is known to be refused keeps its place, and the letters of a batch are written together.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        windows: CountedWindows,
+        campaigns: Mapping[bytes | None, Campaign],
+        tally: Callable[[str, str], None],
+    ) -> None:
+        self._topic, self._partition = topic, partition
+        self._windows, self._campaigns, self._tally = windows, campaigns, tally
+        self._put_off: list[tuple[int, SourceRecord, bool]] = []  # place in the outputs, record, by its campaign
+
+    def refuse(self, record: SourceRecord, error: BadRecord) -> None:
+        self._windows.outputs.append(self._letter(record, error))
+
+    def put_off(self, refused: Iterable[tuple[SourceRecord, bool]]) -> None:
+        """Records that are refused: by their form, or (True) because of the campaign they are filed under.
+
+        Their letters are nothing but a place before `write`.
+        """
+        outputs = self._windows.outputs
+        for record, by_campaign in refused:
+            self._put_off.append((len(outputs), record, by_campaign))
+            outputs.append((DEAD_LETTERS, record.key, b""))
+
+    def write(self) -> None:
+        """Before anybody takes the outputs."""
+        outputs, put_off = self._windows.outputs, self._put_off
+        for place, record, by_campaign in put_off:
+            error = self._foreign(record) if by_campaign else None
+            outputs[place] = self._letter(record, error or events.refusal(record.value or b"", record.timestamp))
+        put_off.clear()
+
+    def _foreign(self, record: SourceRecord) -> BadRecord | None:
+        try:
+            event = events.decode(record.value or b"")
+        except (ValueError, BadRecord):
+            return None
+        return foreign(self._campaigns[record.key], event)
+
+    def _letter(self, record: SourceRecord, error: BadRecord) -> Output:
+        self._tally("dead", error.code)
+        letter = dead_letter(error, stage=Stage.AGGREGATE, topic=self._topic, partition=self._partition, record=record)
+        return DEAD_LETTERS, record.key, letter
