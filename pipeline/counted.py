@@ -197,9 +197,9 @@ class CountedState:
             self._panes.learn(record.key or b"", campaign)
             self._came_to_know([record.key or b""])
             return campaign
-        refused = foreign(campaign, event)
-        if refused is not None:
-            raise refused
+        found = foreign(campaign, event)
+        if found is not None:
+            raise BadRecord(*found)
         if event.currency is not None and not campaign.currency:
             campaign.currency = event.currency
             self._panes.learn(record.key or b"", campaign)

@@ -31,6 +31,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 # Names only: a path out of the zone data, its copies with leap seconds, and files that differ by host are no zones.
 _ZONE = re.compile(r"(?!posix/|right/|localtime|posixrules|Factory)[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+){0,2}")
 Reason = tuple[Code, str]
+Problem = tuple[Code, str, str]  # code, field, a sentence
 
 
 class _Constant(float):
@@ -42,21 +43,25 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def refusal(value: bytes, received_ms: int) -> BadRecord:
+    """As `problem`, to be raised."""
+    return BadRecord(*problem(value, received_ms))
+
+
+def problem(value: bytes, received_ms: int) -> Problem:
     """What is wrong with the bytes of an event received at `received_ms` (Unix ms).
 
-    Always an answer: bytes in which nothing is found are MALFORMED. `field` is the name in the JSON object, "" for
+    Always an answer: bytes in which nothing is found are MALFORMED. The field is the name in the JSON object, "" for
     the whole. `received_ms` decides only what is too far ahead.
     """
     if len(value) > MAX_EVENT_BYTES:
-        return BadRecord(Code.OVERSIZED, "", f"{len(value)} bytes; an event may have {MAX_EVENT_BYTES}")
+        return Code.OVERSIZED, "", f"{len(value)} bytes; an event may have {MAX_EVENT_BYTES}"
     try:
         fields = _read(value)
     except (ValueError, RecursionError) as error:
-        return BadRecord(Code.MALFORMED, "", f"not JSON: {error}")
+        return Code.MALFORMED, "", f"not JSON: {error}"
     if not isinstance(fields, dict):
-        return BadRecord(Code.MALFORMED, "", f"a JSON object is expected, found {_kind(fields)}")
-    code, field, detail = _first_problem(fields, received_ms)
-    return BadRecord(code, field, detail)
+        return Code.MALFORMED, "", f"a JSON object is expected, found {_kind(fields)}"
+    return _first_problem(fields, received_ms)
 
 
 def _read(value: bytes) -> Any:
@@ -69,7 +74,7 @@ def _read(value: bytes) -> Any:
     return _decode(value.decode()) if float in map(type, fields.values()) else fields
 
 
-def _first_problem(fields: dict[str, Any], received_ms: int) -> tuple[Code, str, str]:
+def _first_problem(fields: dict[str, Any], received_ms: int) -> Problem:
     for name in REQUIRED:
         if name not in fields:
             return Code.MISSING_FIELD, name, "is required"
