@@ -70,8 +70,8 @@ def letter_of(record: Rec, found: dict[str, Any]) -> bytes:
     """As it must be; what only the state knows (another campaign, currency or zone) is taken from `found`."""
     code, field, detail = slow_refusal(record.value or b"", record.timestamp)
     if found["code"] in OF_STATE and re.search(OF_STATE[found["code"]], found["detail"]):
-        # It is asked before what is looked at only of the first event of a campaign: whether there is such a zone.
-        assert (code, field) in {("malformed", ""), ("bad_zone", "zone"), ("bad_id", "campaign_id")}
+        # Asked of a form that is good so far, and before what is looked at only of the first event of a campaign.
+        events.decode(record.value or b"")
         code, field, detail = found["code"], found["field"], found["detail"]
     fields = {
         "schema_version": 1,
