@@ -117,6 +117,55 @@ def test_what_c_refuses_python_would_not_count(value: bytes, key: bytes | None, 
             state._count_one(record, value)
 
 
+# What C does not read, though Python counts it: each what is replaced in the text of a good event, and by what.
+ODDITIES = (
+    (f'"at": {T0}', '"at": "2026-09-21T12:00:00Z"'),
+    (f'"at": {T0}', '"at": "\\u0032026-09-21T12:00:00+02:00"'),
+    ('"type"', '"\\u0074ype"'),
+    ('"e1"', '"\\u0065\u00e91"'),
+    ('"e1"', '"e\x7f1"'),
+    ('"c1"', '"\\u0063\\u0031"'),
+    ("{", '{"at": 1, '),
+    ("{", '{"count": 2, "count": 3, '),
+    ("{", '{"spend_micros": -0, '),
+    ("{", '{"zone": null, "zone": "UTC", '),
+    ("{", '{"x": "\\ud83d\\ude00 \\" {", '),
+    ("{", '{"\u00e9": 1, '),
+    ("{", '{"x": ' + "[" * 20 + "]" * 20 + ", "),
+    ("{", '{"x": 1e5, "y": -0.5E-3, '),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(ODDITIES), min_size=1, max_size=3, unique=True))
+def test_c_does_not_refuse_what_is_only_odd(oddities: list[tuple[str, str]]) -> None:
+    text = json.dumps(PLAIN)
+    for plain, odd in oddities:
+        text = text.replace(plain, odd, 1)
+    record = Rec(2, T0, KEY, text.encode())
+    state = CountedState(RAW_EVENTS, 0, in_c=False)
+    state.count([*FIRSTS, record])
+    assert state.tallies().get(("dead", "malformed")) is None
+    ids, panes = counters(24, in_c=BUILT)
+    panes.count([*FIRSTS, record], 0, FOREVER_MS, MIN_AT_MS, -1, ids)
+    assert panes.refused == []
+
+
+@pytest.mark.parametrize("oddity", ODDITIES)
+def test_an_oddity_alone_is_counted(oddity: tuple[str, str]) -> None:
+    state = CountedState(RAW_EVENTS, 0, in_c=False)
+    state.count([*FIRSTS, Rec(2, T0, KEY, json.dumps(PLAIN).replace(*oddity, 1).encode())])
+    assert not any(kind == "dead" for kind, _ in state.tallies())
+
+
+def test_c_does_not_refuse_the_first_currency_of_a_campaign() -> None:
+    key, body = KNOWN[1]
+    record = Rec(2, T0, key, json.dumps({**body, "currency": "USD"}).encode())
+    ids, panes = counters(24, in_c=BUILT)
+    panes.count([*FIRSTS, record], 0, FOREVER_MS, MIN_AT_MS, -1, ids)
+    assert panes.refused == []
+
+
 @pytest.mark.parametrize("poison", range(len(POISONS)))
 def test_every_poison_of_the_bench_is_refused_on_the_way(poison: int) -> None:
     """In C where that was built, without an end to the loop; and by the same letter as in Python."""
