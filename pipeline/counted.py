@@ -18,14 +18,14 @@ from typing import Any
 
 from pipeline import events, zones
 from pipeline.changelog import HEADER, STATE_VERSION, NewestRows
-from pipeline.codes import BadRecordCode, DropReason, Stage
+from pipeline.codes import BadRecordCode, DropReason
 from pipeline.counted_kept import CAMPAIGN_PREFIX, kept_campaigns
+from pipeline.counted_letters import CountedLetters, foreign
 from pipeline.counted_panes import MINUTE_MS, Pane
 from pipeline.counted_restore import RowsInC
 from pipeline.counted_rows import DAY_MS, HORIZON_MS, Campaign, Row
 from pipeline.counted_slots import DAY, GRACE_MS
 from pipeline.counted_windows import CountedWindows
-from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.event_ids import PREFIX as IDS_PREFIX
 from pipeline.events import MAX_AHEAD_MS, MIN_AT_MS, measures_of
@@ -34,7 +34,7 @@ from pipeline.per_record import BUILT, counters
 from pipeline.state import KeptRow, Output, SourceRecord, Taken
 from pipeline.total_codec import CheckpointOut, encode_checkpoint
 from pipeline.versions import order_of
-from schemas.topics import DEAD_LETTERS, TOTALS
+from schemas.topics import TOTALS
 
 CROSSING_MS = 1_000
 ROWS_OF_PANE = 4  # of a campaign; one of an ad has two
@@ -74,6 +74,7 @@ class CountedState:
             in_c=in_c,
             pack=pack,
         )
+        self._letters = CountedLetters(topic, partition, self.windows, self.campaigns, self._tally)
         self._in_c = in_c
         self.counted_to = -1  # every record up to here is in every row
         self._upto = -1
@@ -129,9 +130,13 @@ class CountedState:
             if panes.firsts:
                 self._came_to_know(panes.firsts)
                 panes.firsts.clear()
+            if panes.refused:
+                self._letters.put_off(panes.refused)
+                panes.refused.clear()
             if position < end:
                 self._look_at(records[position])
                 position += 1
+        self._letters.write()
         if records:
             self._upto = max(self._upto, records[-1].offset)
 
@@ -151,7 +156,7 @@ class CountedState:
         try:
             self._count_one(record, value)
         except BadRecord as error:
-            self._refuse(record, error)
+            self._letters.refuse(record, error)
 
     def _count_one(self, record: SourceRecord, value: bytes) -> None:
         received_ms = record.timestamp
@@ -195,15 +200,10 @@ class CountedState:
             self._panes.learn(record.key or b"", campaign)
             self._came_to_know([record.key or b""])
             return campaign
-        if not campaign.is_of(event.platform, event.account_id, event.campaign_id):
-            raise BadRecord(BadRecordCode.WRONG_KEY, "campaign_id", f"the record is filed under {campaign.key}")
-        if event.zone is not None and event.zone != campaign.zone:
-            raise BadRecord(BadRecordCode.BAD_ZONE, "zone", f"the days of {campaign.key} are those of {campaign.zone}")
-        if event.currency is not None and event.currency != campaign.currency:
-            if campaign.currency:
-                raise BadRecord(
-                    BadRecordCode.BAD_CURRENCY, "currency", f"{campaign.key} is counted in {campaign.currency}"
-                )
+        found = foreign(campaign, event)
+        if found is not None:
+            raise BadRecord(*found)
+        if event.currency is not None and not campaign.currency:
             campaign.currency = event.currency
             self._panes.learn(record.key or b"", campaign)
             self._campaigns_changed.append(record.key or b"")
@@ -219,11 +219,6 @@ class CountedState:
                 "at",
                 "the totals of that day have been given up; `pulse replay --rebuild` counts it again",
             )
-
-    def _refuse(self, record: SourceRecord, error: BadRecord) -> None:
-        self._tally("dead", error.code)
-        letter = dead_letter(error, stage=Stage.AGGREGATE, topic=self._topic, partition=self._partition, record=record)
-        self.windows.outputs.append((DEAD_LETTERS, record.key, letter))
 
     # -- panes into rows -------------------------------------------------------------------------------------
 

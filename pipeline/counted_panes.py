@@ -42,11 +42,14 @@ class PaneStore(Protocol):
 
     `campaigns`: those that are known, by the key of their records. `firsts`: keys of those that `count` itself came to
     know, as it may by a first event that is plainly good; whoever takes note of them clears it.
+    `refused`: records that `count` passed over because they are refused for certain, in order; True: because of the
+    campaign they are filed under, while their time and form may be good. Whoever says why clears it.
     `oldest_ms`: the earliest minute that holds something not drained, NEVER if there is none.
     """
 
     campaigns: dict[bytes | None, Campaign]
     firsts: list[bytes]
+    refused: list[tuple[SourceRecord, bool]]
     counted: int
     repeated: int
     oldest_ms: int
@@ -68,6 +71,8 @@ class PaneStore(Protocol):
         /,
     ) -> int:
         """Count records from `position` on as long as everything about them is known; returns where that ended.
+
+        What is in `refused` then is not counted.
 
         The record there is a tick, reaches `until_ms`, is not behind `after_offset`, is of a campaign that is unknown,
         happened before `from_ms`, or is not plainly good. Nothing of it was counted: the caller looks at it.
@@ -107,7 +112,8 @@ class Panes:
     def __init__(self, memory: IdMemory) -> None:
         self._memory = memory
         self.campaigns: dict[bytes | None, Campaign] = {}
-        self.firsts: list[bytes] = []  # none: they are left to the caller
+        self.firsts: list[bytes] = []  # none: they are left to the caller, as is what is refused
+        self.refused: list[tuple[SourceRecord, bool]] = []
         self._minutes: dict[int, dict[tuple[Campaign, str | None], Entry]] = {}
         self._touched: list[Entry] = []
         self.counted = self.repeated = 0

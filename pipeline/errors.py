@@ -14,9 +14,12 @@ class BadRecord(PipelineError):
     """This record can never succeed: dead-letter it, acknowledge, go on. `field` names what is wrong."""
 
     def __init__(self, code: str, field: str = "", detail: str = "") -> None:
-        super().__init__(code, f"{field}: {detail}" if field and detail else field or detail)
-        self.field = field
-        self.reason = detail
+        # Not by way of the root, which makes a text: a poisoned stream has many of these, and nobody reads it.
+        self.code, self.field, self.reason = str(code), field, detail
+        self.detail = f"{field}: {detail}" if field and detail else field or detail
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}" if self.detail else self.code
 
 
 class Transient(PipelineError):

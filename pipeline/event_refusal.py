@@ -31,6 +31,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 # Names only: a path out of the zone data, its copies with leap seconds, and files that differ by host are no zones.
 _ZONE = re.compile(r"(?!posix/|right/|localtime|posixrules|Factory)[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+){0,2}")
 Reason = tuple[Code, str]
+Problem = tuple[Code, str, str]  # code, field, a sentence
 
 
 class _Constant(float):
@@ -42,20 +43,25 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def refusal(value: bytes, received_ms: int) -> BadRecord:
+    """As `problem`, to be raised."""
+    return BadRecord(*problem(value, received_ms))
+
+
+def problem(value: bytes, received_ms: int) -> Problem:
     """What is wrong with the bytes of an event received at `received_ms` (Unix ms).
 
-    Always an answer: bytes in which nothing is found are MALFORMED. `field` is the name in the JSON object, "" for
+    Always an answer: bytes in which nothing is found are MALFORMED. The field is the name in the JSON object, "" for
     the whole. `received_ms` decides only what is too far ahead.
     """
     if len(value) > MAX_EVENT_BYTES:
-        return BadRecord(Code.OVERSIZED, "", f"{len(value)} bytes; an event may have {MAX_EVENT_BYTES}")
+        return Code.OVERSIZED, "", f"{len(value)} bytes; an event may have {MAX_EVENT_BYTES}"
     try:
         fields = _read(value)
     except (ValueError, RecursionError) as error:
-        return BadRecord(Code.MALFORMED, "", f"not JSON: {error}")
+        return Code.MALFORMED, "", f"not JSON: {error}"
     if not isinstance(fields, dict):
-        return BadRecord(Code.MALFORMED, "", f"a JSON object is expected, found {_kind(fields)}")
-    return _first_problem(fields, received_ms) or BadRecord(Code.MALFORMED, "", "not JSON as RFC 8259 has it")
+        return Code.MALFORMED, "", f"a JSON object is expected, found {_kind(fields)}"
+    return _first_problem(fields, received_ms)
 
 
 def _read(value: bytes) -> Any:
@@ -68,23 +74,24 @@ def _read(value: bytes) -> Any:
     return _decode(value.decode()) if float in map(type, fields.values()) else fields
 
 
-def _first_problem(fields: dict[str, Any], received_ms: int) -> BadRecord | None:
+def _first_problem(fields: dict[str, Any], received_ms: int) -> Problem:
     for name in REQUIRED:
         if name not in fields:
-            return BadRecord(Code.MISSING_FIELD, name, "is required")
+            return Code.MISSING_FIELD, name, "is required"
     for name, reason_of in _CHECKS.items():
-        if name not in fields or (fields[name] is None and name in NULLABLE):
-            continue
-        reason = reason_of(fields[name])
-        if reason is not None:
-            return BadRecord(reason[0], name, reason[1])
+        if name in fields:
+            content = fields[name]
+            if content is not None or name not in NULLABLE:
+                reason = reason_of(content)
+                if reason is not None:
+                    return reason[0], name, reason[1]
     at_ms = instant_ms(fields["at"])
     if at_ms is not None and not MIN_AT_MS <= at_ms <= received_ms + MAX_AHEAD_MS:
-        return BadRecord(Code.BAD_TIME, "at", _why_absurd(at_ms, received_ms))
+        return Code.BAD_TIME, "at", _why_absurd(at_ms, received_ms)
     for name, content in fields.items():
         if _holds_constant(content):
-            return BadRecord(Code.BAD_VALUE, name, "NaN and Infinity are no JSON numbers")
-    return None
+            return Code.BAD_VALUE, name, "NaN and Infinity are no JSON numbers"
+    return Code.MALFORMED, "", "not JSON as RFC 8259 has it"
 
 
 def _why_absurd(at_ms: int, received_ms: int) -> str:
@@ -120,9 +127,14 @@ def instant_ms(at: object) -> int | None:
 def id_reason(value: object) -> Reason | None:
     if not isinstance(value, str):
         return _mistyped("a string", value)
-    if len(value) <= MAX_ID_CHARS and _ID.fullmatch(value):
+    if len(value) <= MAX_ID_CHARS and _is_id(value):
         return None
     return Code.BAD_ID, f"{_shown(value)}: 1 to {MAX_ID_CHARS} of A-Z a-z 0-9 _ . - are expected"
+
+
+@lru_cache(1 << 12)
+def _is_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
 
 
 def _event_id_reason(value: object) -> Reason | None:

@@ -133,6 +133,7 @@ class NotedRows:
 class Panes:
     campaigns: dict[bytes | None, Campaign]
     firsts: list[bytes]
+    refused: list[tuple[SourceRecord, bool]]
     counted: int
     repeated: int
     oldest_ms: int

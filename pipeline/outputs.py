@@ -44,6 +44,14 @@ class Outputs(Collection[Output]):
             self.runs.append((topic, no_pairs(in_c=self._in_c, pack=self._pack)))
         self.runs[-1][1].append((key, value))
 
+    def run_to_fill(self, topic: str) -> "list[Pair]":
+        """What comes next of this topic, as a list: the caller puts pairs into it, and others in their place."""
+        if self.runs and self.runs[-1][0] == topic and isinstance(self.runs[-1][1], list):
+            return self.runs[-1][1]
+        pairs: list[Pair] = []
+        self.runs.append((topic, pairs))
+        return pairs
+
     def add(self, topic: str, pairs: Pairs) -> None:
         """Pairs that the caller gives away."""
         if not self.runs or self.runs[-1][0] != topic:

@@ -4,7 +4,7 @@ typedef struct {
     Event event;
     Hash key_hash, id_hash;
     uint64_t entry_hash;
-    int is_plain;
+    Verdict verdict;
     size_t length; /* of the name of its id: `key|event id` */
     char name[MAX_NAME];
 } Ahead;
@@ -12,10 +12,12 @@ typedef struct {
 static void read_ahead(const Place *record, Ahead *ahead) {
     Text key = record->key, value = record->value;
     const Event *event = &ahead->event;
-    ahead->is_plain = key.size >= 0 && value.size >= 0 && value.size <= MAX_EVENT_BYTES &&
-                      read_event(value.at, value.at + value.size, &ahead->event) &&
-                      (int64_t)key.size + 1 + event->texts[EVENT_ID].size <= MAX_NAME;
-    if (!ahead->is_plain) return;
+    ahead->verdict = value.size < 0 ? ODD : value.size > MAX_EVENT_BYTES ? REFUSED : read_event(value.at, value.at + value.size, &ahead->event);
+    if (ahead->verdict != PLAIN) return;
+    if (key.size < 0 || (int64_t)key.size + 1 + event->texts[EVENT_ID].size > MAX_NAME) {
+        ahead->verdict = ODD;
+        return;
+    }
     memcpy(ahead->name, key.at, (size_t)key.size);
     ahead->name[key.size] = '|';
     memcpy(ahead->name + key.size + 1, event->texts[EVENT_ID].at, (size_t)event->texts[EVENT_ID].size);
@@ -26,7 +28,7 @@ static void read_ahead(const Place *record, Ahead *ahead) {
 }
 
 static void fetch_tables(const Ahead *ahead, const Campaigns *campaigns, const Entries *entries, const IdMemory *memory) {
-    if (!ahead->is_plain) return;
+    if (ahead->verdict != PLAIN) return;
     __builtin_prefetch(&campaigns->slots[ahead->key_hash.a & (campaigns->slot_count - 1)]);
     __builtin_prefetch(&entries->index[ahead->entry_hash & (entries->index_slots - 1)]);
     __builtin_prefetch(&memory->at[ahead->id_hash.a & (memory->slots - 1)], 1);

@@ -2,8 +2,8 @@
  * pipeline/id_memory.py, which do the same in Python and are used where this could not be built.
  *
  * It counts what is plainly good: a JSON object whose known fields are ASCII strings without escapes, whole numbers and
- * null, of a campaign it knows or comes to know by it. Whatever else a record may be it leaves to Python, untouched; so
- * nothing here refuses.
+ * null, of a campaign it knows or comes to know by it. What is refused for certain it passes over and takes note of, for
+ * Python to say why. Whatever else a record may be it leaves to Python, untouched.
  */
 #define PY_SSIZE_T_CLEAN
 #define _GNU_SOURCE /* memmem */
@@ -23,6 +23,8 @@ static const int64_t NEVER = 1LL << 62;
 #include "id_memory.h"
 #include "id_names.h"
 #include "event.h"
+#include "verdict.h"
+#include "read_event.h"
 #include "wire_records.h"
 #include "checksum.h"
 #include "lz4.h"
@@ -37,6 +39,7 @@ static const int64_t NEVER = 1LL << 62;
 #include "ahead.h"
 #include "first_events.h"
 #include "panes.h"
+#include "panes_type.h"
 #include "columns.h"
 #include "row_shape.h"
 #include "rows.h"
