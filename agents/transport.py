@@ -200,7 +200,11 @@ class PatientThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             with suppress(RuntimeError):  # the loop has been closed meanwhile: nobody waits
                 asked.call_soon_threadsafe(_settle, fetched, task)
 
-        self.thread_loop.call_soon_threadsafe(lambda: self.thread_loop.create_task(fetch()).add_done_callback(done))
+        def start() -> None:
+            self._fetching = self.thread_loop.create_task(fetch())  # a loop does not keep its tasks alive
+            self._fetching.add_done_callback(done)
+
+        self.thread_loop.call_soon_threadsafe(start)
         return await fetched
 
 

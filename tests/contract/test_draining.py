@@ -1,19 +1,19 @@
 """How messages get from the consumer's thread to the streams: as in stock Faust, but without tasks for each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from faust.transport.drivers import aiokafka as driver
 
-from agents.transport import PatientThread
+from agents.transport import CoalescingApp, PatientThread, WholeBatches
 from tests.contract.consumers import TP0, ours, stock
 
 
-def message(offset: int) -> Any:
-    return driver.ConsumerMessage("t", 0, offset, 0.0, 0, (), None, [], None, 0, 0, TP0)
+def message(offset: int, records: Sequence[Any] = ()) -> Any:
+    return driver.ConsumerMessage("t", 0, offset, 0.0, 0, (), None, records, None, 0, 0, TP0)
 
 
 class Fetcher:
@@ -116,6 +116,25 @@ async def test_a_stopped_consumer_is_an_error_unless_the_worker_stops_too(
         return
     with pytest.raises(driver.ConsumerStoppedError):
         await drained(consumer, [1], stopped)
+
+
+# -- what an agent gets ------------------------------------------------------------------------------------------
+
+
+async def test_what_comes_is_what_an_agent_gets() -> None:
+    app = CoalescingApp("contract", broker="kafka://127.0.0.1:1")
+    one = message(5, ["records"])
+    stock_event = await app.topic("t", key_serializer="raw", value_serializer="raw").decode(one)
+    event = await app.topic("t", schema=WholeBatches()).decode(one, propagate=True)
+    assert vars(event) == vars(stock_event)
+    assert event.value is one.value
+
+
+def test_nobody_waits_for_a_producer_or_a_monitor_that_is_not_used() -> None:
+    app = CoalescingApp("contract", broker="kafka://127.0.0.1:1")
+    app.on_init_dependencies()
+    assert app.monitor not in set(app.sensors)
+    assert asyncio.run(app.producer.buffer.wait_until_ebb()) is None
 
 
 # -- the hand-over between the threads ----------------------------------------------------------------------------

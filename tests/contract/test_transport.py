@@ -110,22 +110,6 @@ def test_our_app_makes_our_consumer() -> None:
     assert app.transport.Consumer is CoalescingConsumer
 
 
-async def test_what_comes_is_what_an_agent_gets() -> None:
-    app = CoalescingApp("contract", broker="kafka://127.0.0.1:1")
-    message = driver.ConsumerMessage("t", 0, 5, 0.0, 0, (), None, ["records"], None, 0, 0, TP0)
-    stock_event = await app.topic("t", key_serializer="raw", value_serializer="raw").decode(message)
-    event = await app.topic("t", schema=transport.WholeBatches()).decode(message, propagate=True)
-    assert vars(event) == vars(stock_event)
-    assert event.value is message.value
-
-
-def test_nobody_waits_for_a_producer_or_a_monitor_that_is_not_used() -> None:
-    app = CoalescingApp("contract", broker="kafka://127.0.0.1:1")
-    app.on_init_dependencies()
-    assert app.monitor not in set(app.sensors)
-    assert asyncio.run(app.producer.buffer.wait_until_ebb()) is None
-
-
 async def test_our_thread_lets_the_broker_gather_before_it_answers() -> None:
     made = ours()
     worker = made._new_consumer_thread()._create_worker_consumer(made.app.transport)
