@@ -28,8 +28,9 @@ void count_to_here(void) { __gcov_dump(); }
 
 
 def compiler() -> str:
-    """Its name and major version, "" where there is none that counts."""
-    if not (shutil.which("gcc") and shutil.which("gcov")):
+    """Its name and major version, "" where there is none that counts, or nothing of Python's to compile against."""
+    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    if not (shutil.which("gcc") and shutil.which("gcov") and header.exists()):
         return ""
     said = subprocess.run(["gcc", "-dumpversion"], capture_output=True, text=True, check=True).stdout
     return f"gcc {said.split('.')[0].strip()}"
