@@ -50,7 +50,7 @@ RAW: set[str] = set()
 
 
 # A run of plain batches ends with the one that brings it here: so much is one piece of work for who counts.
-RUN_RECORDS = 20_000
+RUN_RECORDS, RUN_BYTES = 20_000, 8 << 20
 
 
 class Run:
@@ -72,10 +72,13 @@ class Run:
 
 
 class WholeBatches:
-    """The sign by which consumers that want Runs are known; of `raw` topics as bytes, where C was built."""
+    """The sign by which consumers that want Runs are known; of `raw` topics as bytes, where C was built.
 
-    def __init__(self, raw: Set[str] = frozenset()) -> None:
-        self.raw = raw
+    `run_bytes`: a run of several batches ends with the one that brings it there.
+    """
+
+    def __init__(self, raw: Set[str] = frozenset(), *, run_bytes: int = RUN_BYTES) -> None:
+        self.raw, self.run_bytes = raw, run_bytes
 
     def __call__(self, key: bytes | None) -> bytes | None:
         """Called for nothing: there are no records one by one."""
@@ -93,9 +96,11 @@ class RememberedRecords:
     def has_next(self) -> bool:
         return bool(self._records.has_next())
 
-    def plain_run(self, next_offset: int) -> Run | None:
+    def plain_run(self, next_offset: int, most_bytes: int) -> Run | None:
         """The plain batches that are next, if there is one and the fetch does not begin inside it."""
-        batches, at, next_offset, newest_ms = native.plain_batches(self._data, self._next, next_offset, RUN_RECORDS)
+        batches, at, next_offset, newest_ms = native.plain_batches(
+            self._data, self._next, next_offset, RUN_RECORDS, most_bytes
+        )
         if not batches:
             return None
         self._next = at
@@ -165,8 +170,9 @@ def _unpack_records(self: Any) -> Iterator[Any]:
         return
     committed_only = self._isolation_level == fetcher.READ_COMMITTED
     raw = BUILT and topic in (sign.raw if isinstance(sign, WholeBatches) else RAW)
+    run_bytes = sign.run_bytes if isinstance(sign, WholeBatches) else RUN_BYTES
     while self._records.has_next():
-        if raw and (run := self._records.plain_run(self.next_fetch_offset)) is not None:
+        if raw and (run := self._records.plain_run(self.next_fetch_offset, run_bytes)) is not None:
             self.next_fetch_offset = run.next_offset
             yield run
             continue

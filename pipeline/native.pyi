@@ -25,9 +25,11 @@ class IdNames:
     def packed(self, start: int, stop: int, /) -> bytes: ...
     def drop(self, count: int, /) -> None: ...
 
-def plain_batches(data: bytes, at: int, next_offset: int, most_records: int, /) -> tuple[list[Batch], int, int, int]:
-    """The plain record batches in `data` from `at` on, until there are so many records: the batches, where they end,
-    the offset that follows them, and the newest of their timestamps (-1: there is none).
+def plain_batches(
+    data: bytes, at: int, next_offset: int, most_records: int, most_bytes: int = ..., /
+) -> tuple[list[Batch], int, int, int]:
+    """The plain record batches in `data` from `at` on, until there are so many records or bytes of them: the batches,
+    where they end, the offset that follows them, and the newest of their timestamps (-1: there is none).
 
     None that begins before `next_offset`. The checksum of each is right. Plain: message format 2, timestamps of the
     producer, no transaction, not compressed or by LZ4.

@@ -57,11 +57,13 @@ def _read(buffer: bytes, start: int, stop: int, base_offset: int, base_ms: int, 
     return found
 
 
-def read_plain_batches(data: bytes, at: int, next_offset: int, most: int) -> tuple[list[Batch], int, int, int]:
+def read_plain_batches(
+    data: bytes, at: int, next_offset: int, most: int, most_bytes: int = 1 << 60
+) -> tuple[list[Batch], int, int, int]:
     """As `pipeline.native.plain_batches`."""
     found: list[Batch] = []
     newest_ms = -1
-    while sum(batch[-1] for batch in found) < most:
+    while sum(batch[-1] for batch in found) < most and sum(batch[2] - batch[1] for batch in found) < most_bytes:
         head = data[at : at + HEADER_BYTES]
         number = [
             int.from_bytes(head[a:b], "big", signed=True) for a, b in ((0, 8), (8, 12), (23, 27), (27, 35), (57, 61))

@@ -45,8 +45,8 @@ FETCH_BYTES = 512 << 10  # of one partition's next fetch, which waits inside the
 FETCH_MIN_BYTES, FETCH_WAIT_MS = 128 << 10, 100
 POLL_MS = 200
 THROTTLED_MS = 20  # of a poll that leaves partitions out: they want back in as soon as a block is stored
-RUN_BYTES = 1 << 20  # what a record batch is taken to hold until it is seen
-MOST_RUNS = 64  # record batches of one poll
+RUN_BYTES = 1 << 20  # what a run of record batches is taken to hold until it is seen; where it ends
+MOST_RUNS = 64  # of one poll
 STATUS_S = 2.0  # how often lag and age are told
 LAST_FLUSH_S = 2.0  # what a stop may take
 KAFKA_CHECK = "kafka"
@@ -131,7 +131,7 @@ async def _start_consumer(settings: Settings, topics: Sequence[str]) -> AIOKafka
         "max_partition_fetch_bytes": FETCH_BYTES,
         "fetch_min_bytes": FETCH_MIN_BYTES,
         "fetch_max_wait_ms": FETCH_WAIT_MS,
-        "key_deserializer": WholeBatches(raw={topic for topic in topics if reads(topic)}),
+        "key_deserializer": WholeBatches(raw={topic for topic in topics if reads(topic)}, run_bytes=RUN_BYTES),
     }
     consumer = AIOKafkaConsumer(**options, group_id=None, auto_offset_reset="earliest")
     try:

@@ -32,7 +32,7 @@ static int read_head(const unsigned char *p, size_t left, BatchHead *head) {
     return 1;
 }
 
-typedef struct { PyObject *batches, *data; Unpacked out; Py_ssize_t first_unpacked; } Fetched;
+typedef struct { PyObject *batches, *data; Unpacked out; int64_t bytes; } Fetched; /* bytes: of all records */
 
 /* Adds a batch. Where its records are unpacked the buffer is filled in later, for it moves as it grows. */
 static int add_batch(Fetched *self, const unsigned char *p, const BatchHead *head) {
@@ -50,6 +50,7 @@ static int add_batch(Fetched *self, const unsigned char *p, const BatchHead *hea
     PyObject *batch = Py_BuildValue("OnnLLn", buffer, (Py_ssize_t)from, (Py_ssize_t)to, (long long)head->offset,
                                     (long long)head->first_ms, (Py_ssize_t)head->count);
     int added = batch ? PyList_Append(self->batches, batch) : -1;
+    self->bytes += (int64_t)(to - from);
     Py_XDECREF(batch);
     return added < 0 ? -1 : 1;
 }
@@ -68,19 +69,19 @@ static int fill_in(Fetched *self) {
     return 0;
 }
 
-/* plain_batches(data, at, first offset, most records) -> batches, at, next offset, newest ms */
+/* plain_batches(data, at, first offset, most records, most bytes) -> batches, at, next offset, newest ms */
 static PyObject *native_plain_batches(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_ssize_t at;
     long long next_offset;
-    int64_t most, records = 0, newest_ms = -1;
+    int64_t most, most_bytes = INT64_MAX, records = 0, newest_ms = -1;
     Fetched self = {0};
-    if (!PyArg_ParseTuple(args, "SnLL", &self.data, &at, &next_offset, &most)) return NULL;
+    if (!PyArg_ParseTuple(args, "SnLL|L", &self.data, &at, &next_offset, &most, &most_bytes)) return NULL;
     Py_ssize_t size = PyBytes_GET_SIZE(self.data);
     if (at < 0 || at > size) return PyErr_Format(PyExc_IndexError, "behind the end");
     if (!(self.batches = PyList_New(0))) return NULL;
     BatchHead head;
     PyObject *found = NULL;
-    for (; records < most; at += (Py_ssize_t)head.size) {
+    for (; records < most && self.bytes < most_bytes; at += (Py_ssize_t)head.size) {
         const unsigned char *p = (const unsigned char *)PyBytes_AS_STRING(self.data) + at;
         if (!read_head(p, (size_t)(size - at), &head) || head.offset < next_offset) break;
         if (checksum(p + CHECKED_FROM, head.size - CHECKED_FROM) != (uint32_t)big(p + 17, 4)) break;

@@ -413,6 +413,7 @@ async def test_slow_inserts_hold_bounded_memory_and_every_row_arrives_once(
     monkeypatch.setattr(sink, "HELD_BYTES", 100_000)
     monkeypatch.setattr(sink, "BLOCK_BYTES", 40_000)
     monkeypatch.setattr(sink, "MOST_RUNS", 2)
+    monkeypatch.setattr(sink, "RUN_BYTES", 50_000)
     insert = AsyncClient.raw_insert
     held: list[float] = []
 

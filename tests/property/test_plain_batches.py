@@ -95,6 +95,16 @@ def test_a_fetch_is_read_on_from_where_it_was_left(drawn: list[Any], most: int) 
     assert found == read_by_aiokafka(data)
 
 
+@given(st.lists(_batch, min_size=1, max_size=5), st.integers(0, 2_000))
+def test_so_many_bytes_of_records_are_enough(drawn: list[Any], most: int) -> None:
+    data, _ = fetch([(gap, NONE if codec == GZIP else codec, records) for gap, codec, records in drawn])
+    found = plain_batches(data, 0, 0, MANY, most + 1)
+    assert found[1:] == read_plain_batches(data, 0, 0, MANY, most + 1)[1:]
+    sizes = [batch[2] - batch[1] for batch in found[0]]
+    assert sum(sizes[:-1]) <= most  # the last is the one that brings it there
+    assert found[1] == len(data) or sum(sizes) > most
+
+
 @given(_batch, st.integers(0, 200), st.integers(1, 255))
 def test_a_damaged_batch_is_never_taken(drawn: Any, place: int, change: int) -> None:
     data = bytearray(built(3, *drawn[1:]))
