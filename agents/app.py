@@ -10,7 +10,7 @@ from faust.types import TP
 from agents.broker_watch import watch_broker
 from agents.no_tables import NoTables
 from agents.shell import Shell, die
-from agents.transport import CoalescingApp, WholeBatches, coalesce
+from agents.transport import CoalescingApp, UndecodedTopic, coalesce
 from connectors import telemetry
 from connectors.clock import Clock
 from connectors.kafka import start_producer
@@ -66,7 +66,7 @@ def build_app(settings: Settings, shell: Shell, clock: Clock) -> faust.App:
 
 
 def _attach(app: faust.App, shell: Shell, topic: str, settings: WorkerSettings) -> None:
-    source = app.topic(topic, schema=WholeBatches())
+    source = app.topic(topic, schema=UndecodedTopic())
 
     async def count(stream: Any) -> None:
         async for event in stream.noack().events():

@@ -223,7 +223,7 @@ class CoalescingTransport(driver.Transport):  # type: ignore[misc]
     Consumer = CoalescingConsumer
 
 
-class WholeBatches(faust.Schema):  # type: ignore[misc]
+class UndecodedTopic(faust.Schema):  # type: ignore[misc]
     """Of a topic in `COALESCED`: what comes is what an agent gets, nothing is to be decoded."""
 
     def compile(self, app: Any, **_: Any) -> Any:
