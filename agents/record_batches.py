@@ -12,14 +12,14 @@ from typing import Any, NamedTuple, cast
 from aiokafka import AIOKafkaProducer, codec
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from connectors.wire import checksum_of
+from connectors.wire import FORMAT, LENGTH_ENDS, checksum_of
 from pipeline.outputs import HEADER_BYTES, Pairs
 from pipeline.per_record import native
 
 # Message format 2. Two parts because the checksum stands between them, and is that of the second and all behind it.
 _FRONT = Struct(">qiibI")  # first offset, length from behind itself, epoch of the leader, format, checksum
 _REST = Struct(">hiqqqhii")  # attributes, last place, first and last ms, producer, its epoch, sequence, records
-_LENGTH_ENDS, _NO_LEADER_EPOCH, _FORMAT = 12, -1, 2
+_NO_LEADER_EPOCH = -1
 LZ4 = 3  # what producers of ours use
 _ENCODE: dict[int, Callable[[bytes], bytes]] = {
     1: codec.gzip_encode,
@@ -81,7 +81,7 @@ class WrittenBatch(BatchBuilder):  # type: ignore[misc]
             rest = _REST.pack(self._codec, count - 1, at_ms, at_ms, *self._producer, count)
             self._buffer = whole = bytearray().join((bytes(_FRONT.size), rest, records))
             checksum = checksum_of(memoryview(whole)[_FRONT.size :])
-            _FRONT.pack_into(whole, 0, 0, len(whole) - _LENGTH_ENDS, _NO_LEADER_EPOCH, _FORMAT, checksum)
+            _FRONT.pack_into(whole, 0, 0, len(whole) - LENGTH_ENDS, _NO_LEADER_EPOCH, FORMAT, checksum)
             self._records = b""
         return self._buffer
 

@@ -23,12 +23,13 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
 from pipeline.copies import Batch
+from pipeline.outputs import HEADER_BYTES
 from pipeline.per_record import BUILT, native
 from pipeline.state import SourceRecord
 
 # Where things stand in a batch of message format 2: its length counts from behind itself; records follow the header.
 _LENGTH, _MAGIC, _COUNT = Struct(">8xi"), Struct(">16xb"), Struct(">57xi")
-LENGTH_ENDS, HEADER_BYTES, FORMAT = 12, 61, 2
+LENGTH_ENDS, FORMAT = 12, 2
 
 
 def checksum_of(data: Any) -> int:
