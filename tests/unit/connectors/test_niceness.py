@@ -9,31 +9,28 @@ import pytest
 
 from connectors import niceness
 
-PROGRAM = (
-    "import os; from pathlib import Path; from connectors.niceness import give_way\n"
-    "give_way(7)\n"
+GIVES_WAY = "from connectors.niceness import give_way\ngive_way(7)\n"
+SAYS = (
+    "import os; from pathlib import Path\n"
     "group = Path('/proc/self/autogroup')\n"
     "said = group.read_text().split() if group.exists() else []\n"
     "print(os.nice(0), said[-1] if said else 'nothing')"
 )
 
 
-def _of_this_session() -> str:
-    """The niceness of our session. Nothing on another kernel, and nothing for a task in a cgroup of its own
-    (a container may well be one): the file is there and empty."""
-    group = Path("/proc/self/autogroup")
-    said = group.read_text().split() if group.exists() else []
-    return said[-1] if said else "nothing"
+def _said(program: str, *, leads: bool) -> list[str]:
+    """The niceness a process of this program sees: its own, and that of its session. `nothing` on another kernel, and
+    for a session that is in no group: one begun in a container may be in one where the container's first is not."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, start_new_session=leads
+    ).stdout.split()
 
 
 @pytest.mark.parametrize("leads", [True, False])
 def test_a_process_gives_way_and_its_session_only_where_it_leads_one(leads: bool) -> None:
-    said = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, start_new_session=leads
-    ).stdout.split()
-    ours = _of_this_session()
-    assert said[0] == str(os.nice(0) + 7)
-    assert said[1] == ("7" if leads and ours != "nothing" else ours)
+    process, session = _said(SAYS, leads=leads)
+    gave_way = _said(GIVES_WAY + SAYS, leads=leads)
+    assert gave_way == [f"{int(process) + 7}", "7" if leads and session != "nothing" else session]
 
 
 @pytest.mark.parametrize("leads", [True, False])
