@@ -7,11 +7,12 @@
 import time
 from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer, codec
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from connectors.lz4_frame import lz4_frame
 from connectors.wire import FORMAT, LENGTH_ENDS, checksum_of
 from pipeline.outputs import HEADER_BYTES, Pairs
 from pipeline.per_record import native
@@ -24,14 +25,9 @@ LZ4 = 3  # what producers of ours use
 _ENCODE: dict[int, Callable[[bytes], bytes]] = {
     1: codec.gzip_encode,
     2: codec.snappy_encode,
-    LZ4: codec.lz4_encode,
+    LZ4: lz4_frame,
     4: codec.zstd_encode,
 }
-
-
-def pack(records: bytes) -> bytes:
-    """As a producer of ours compresses them."""
-    return cast("bytes", codec.lz4_encode(records))
 
 
 class Form(NamedTuple):

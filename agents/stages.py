@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from agents.record_batches import pack
 from agents.stage import Stage
+from connectors.lz4_frame import lz4_frame
 from connectors.settings import Settings
 from pipeline.alerts.judge import Judge
 from pipeline.alerts.rule_file import rules_from_toml
@@ -32,7 +32,12 @@ def build_stages(settings: Settings) -> tuple[Stage, ...]:
 
     def counted(partition: int, topic_id: str, generation: int) -> CountedState:
         return CountedState(
-            RAW_EVENTS, partition, topic_id=topic_id, generation=generation, dedupe_horizon_h=horizon_h, pack=pack
+            RAW_EVENTS,
+            partition,
+            topic_id=topic_id,
+            generation=generation,
+            dedupe_horizon_h=horizon_h,
+            pack=lz4_frame,
         )
 
     def reported(partition: int, topic_id: str, generation: int) -> ReportedState:

@@ -16,7 +16,9 @@ Pairs: TypeAlias = "list[Pair] | native.Pairs"
 # Compresses the records of a batch as soon as there are no more to come: of a flush there may be many megabytes.
 Pack = Callable[[bytes], bytes]
 Rows: TypeAlias = "Collection[tuple[bytes, KeptRow]] | native.Pairs"
-BATCH_BYTES = 512 << 10  # of a batch with its header, before compression; small ones cost the broker most
+# Of a batch with its header, before compression. Small ones cost the client and the broker most; what cannot be
+# compressed stays below the 1 MiB a broker takes unless told otherwise.
+BATCH_BYTES = 960 << 10
 # As much as message format 2 has before its records, and one: aiokafka's builder wants to stay below.
 HEADER_BYTES, RECORD_BYTES = 61, BATCH_BYTES - 61 - 1
 

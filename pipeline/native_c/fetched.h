@@ -5,6 +5,7 @@
  * wrong with it.
  */
 
+enum { RATIO = 16, MANY = 128 << 10 }; /* so many times smaller JSON of one form becomes, and more */
 enum { BATCH_HEADER = 61, LENGTH_ENDS = 12, CHECKED_FROM = 21, LZ4 = 3 };
 
 static int64_t big(const unsigned char *p, int bytes) {
@@ -32,7 +33,8 @@ static int read_head(const unsigned char *p, size_t left, BatchHead *head) {
     return 1;
 }
 
-typedef struct { PyObject *batches, *data; Unpacked out; int64_t bytes; } Fetched; /* bytes: of all records */
+/* likely: bytes that will be unpacked, as far as one can tell; bytes: of all records */
+typedef struct { PyObject *batches, *data; Unpacked out; size_t likely; int64_t bytes; } Fetched;
 
 /* Adds a batch. Where its records are unpacked the buffer is filled in later, for it moves as it grows. */
 static int add_batch(Fetched *self, const unsigned char *p, const BatchHead *head) {
@@ -41,9 +43,10 @@ static int add_batch(Fetched *self, const unsigned char *p, const BatchHead *hea
     PyObject *buffer = self->data;
     if (head->codec == LZ4) {
         size_t before = self->out.size;
+        if (!self->out.bytes && !room_for(&self->out, self->likely)) return -1; /* once, instead of growing and moving */
         if (!unpack_frame(p + BATCH_HEADER, p + head->size, &self->out, LARGEST_UNPACKED)) {
             self->out.size = before;
-            return 0;
+            return PyErr_Occurred() ? -1 : 0;
         }
         from = before, to = self->out.size, buffer = Py_None;
     }
@@ -61,7 +64,7 @@ static int fill_in(Fetched *self) {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->batches); i++) {
         PyObject *batch = PyList_GET_ITEM(self->batches, i);
         if (PyTuple_GET_ITEM(batch, 0) != Py_None) continue;
-        if (!bytes && !(bytes = PyBytes_FromStringAndSize((const char *)self->out.at, (Py_ssize_t)self->out.size))) return -1;
+        if (!bytes && !(bytes = take_unpacked(&self->out))) return -1;
         Py_DECREF(Py_None);
         PyTuple_SET_ITEM(batch, 0, Py_NewRef(bytes));
     }
@@ -81,6 +84,9 @@ static PyObject *native_plain_batches(PyObject *Py_UNUSED(module), PyObject *arg
     if (!(self.batches = PyList_New(0))) return NULL;
     BatchHead head;
     PyObject *found = NULL;
+    self.likely = (size_t)(size - at) * RATIO;
+    if (self.likely > (uint64_t)most_bytes) self.likely = (size_t)most_bytes;
+    if (self.likely < MANY) self.likely = 0;
     for (; records < most && self.bytes < most_bytes; at += (Py_ssize_t)head.size) {
         const unsigned char *p = (const unsigned char *)PyBytes_AS_STRING(self.data) + at;
         if (!read_head(p, (size_t)(size - at), &head) || head.offset < next_offset) break;
@@ -94,7 +100,7 @@ static PyObject *native_plain_batches(PyObject *Py_UNUSED(module), PyObject *arg
     }
     if (fill_in(&self) == 0) found = Py_BuildValue("OnLL", self.batches, at, next_offset, (long long)newest_ms);
 done:
-    PyMem_RawFree(self.out.at);
+    Py_XDECREF(self.out.bytes);
     Py_DECREF(self.batches);
     return found;
 }

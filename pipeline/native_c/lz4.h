@@ -5,16 +5,26 @@
  * Checksums inside the frame are not looked at; a record batch has one of its own.
  */
 
-typedef struct { unsigned char *at; size_t size, room; } Unpacked; /* at: PyMem_RawMalloc */
+typedef struct { PyObject *bytes; size_t size, room; } Unpacked; /* bytes: with more room than `size`, or NULL */
 
+static unsigned char *unpacked_at(const Unpacked *out) { return (unsigned char *)PyBytes_AS_STRING(out->bytes); }
+
+/* Whether there is; an exception says that there cannot be. */
 static int room_for(Unpacked *out, size_t more) {
     if (more <= out->room - out->size) return 1;
     size_t room = out->room * 2 > out->size + more ? out->room * 2 : out->size + more;
-    unsigned char *at = PyMem_RawRealloc(out->at, room);
-    if (!at) return 0;
-    out->at = at;
+    if (out->bytes ? _PyBytes_Resize(&out->bytes, (Py_ssize_t)room) < 0 : !(out->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room)))
+        return *out = (Unpacked){0}, 0;
     out->room = room;
     return 1;
+}
+
+/* What was unpacked, a new reference that is the caller's. */
+static PyObject *take_unpacked(Unpacked *out) {
+    PyObject *bytes = out->bytes ? out->bytes : PyBytes_FromStringAndSize(NULL, 0);
+    if (out->bytes && out->room > out->size) _PyBytes_Resize(&bytes, (Py_ssize_t)out->size);
+    *out = (Unpacked){0};
+    return bytes;
 }
 
 /* Behind the bytes that add to a length of 15, or NULL. */
@@ -85,11 +95,11 @@ static int unpack_frame(const unsigned char *p, const unsigned char *end, Unpack
         size &= 0x7fffffff;
         if (size > (size_t)(end - p) || size > largest || out->size - began > most) return 0;
         if (!room_for(out, largest + SLACK)) return 0;
-        unsigned char *to = out->at + out->size;
-        const unsigned char *window = flags & INDEPENDENT ? to : out->at + began;
+        unsigned char *to = unpacked_at(out) + out->size;
+        const unsigned char *window = flags & INDEPENDENT ? to : unpacked_at(out) + began;
         if (stored) memcpy(to, p, size), to += size;
         else if (!(to = unpack_block(p, p + size, to, to + largest, window))) return 0;
-        out->size = (size_t)(to - out->at);
+        out->size = (size_t)(to - unpacked_at(out));
         p += size;
         if (flags & BLOCK_CHECKSUM) {
             if (end - p < 4) return 0;
@@ -104,9 +114,7 @@ enum { LARGEST_UNPACKED = 64 << 20 }; /* of one frame: what holds more is left t
 /* NULL without an exception when it is not such a frame. */
 static PyObject *lz4_decoded(const unsigned char *p, size_t size) {
     Unpacked out = {0};
-    PyObject *found = NULL;
-    if (unpack_frame(p, p + size, &out, LARGEST_UNPACKED))
-        found = PyBytes_FromStringAndSize((const char *)out.at, (Py_ssize_t)out.size);
-    PyMem_RawFree(out.at);
-    return found;
+    if (unpack_frame(p, p + size, &out, LARGEST_UNPACKED)) return take_unpacked(&out);
+    Py_XDECREF(out.bytes);
+    return NULL;
 }
