@@ -91,12 +91,16 @@ class RememberedRecords:
     """The records of one partition in one fetch, as `MemoryRecords`; `bytes_of` the batch that came last."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._records = data, MemoryRecords(data)
+        self._data = data
         self._at = self._next = 0
-        self.size_in_bytes = self._records.size_in_bytes
+
+    def size_in_bytes(self) -> int:
+        return len(self._data)
 
     def has_next(self) -> bool:
-        return bool(self._records.has_next())
+        """A fetch may end in the middle of a batch."""
+        left = len(self._data) - self._next - LENGTH_ENDS
+        return left >= 0 and left >= _LENGTH.unpack_from(self._data, self._next)[0]
 
     def plain_run(self, next_offset: int, most_bytes: int) -> Run | None:
         """The plain batches that are next, if there is one and the fetch does not begin inside it."""
@@ -106,15 +110,17 @@ class RememberedRecords:
         if not batches:
             return None
         self._next = at
-        self._records = MemoryRecords(self._data[at:])
         return Run([], next_offset, newest_ms, batches)
 
     def next_batch(self) -> Any:
+        """As aiokafka reads it. Raises CorruptRecordException."""
+        if not self.has_next():
+            return None
         self._at = self._next
-        batch = self._records.next_batch()
-        if batch is not None:
-            self._next = self._at + LENGTH_ENDS + _LENGTH.unpack_from(self._data, self._at)[0]
-        return batch
+        self._next += LENGTH_ENDS + _LENGTH.unpack_from(self._data, self._at)[0]
+        if self._next < self._at + LENGTH_ENDS:
+            raise CorruptRecordException("a record batch with a length below zero")
+        return MemoryRecords(self._data[self._at : self._next]).next_batch()
 
     def bytes_of(self, batch: Any) -> Batch | None:
         """None when its records must be read one by one: an old format, or timestamps that are the broker's."""

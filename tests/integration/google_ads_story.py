@@ -18,7 +18,7 @@ from schemas.raw import Report
 from schemas.topics import FEEDS, RAW_GOOGLE_ADS
 from tests.system import PROGRAM, System
 
-SPEED = 240.0  # an hour, for which a stopped account rests, is a quarter of a minute
+SPEED = 480.0  # an hour, for which a stopped account rests, is an eighth of a minute
 INTERVAL_S = 3.0  # real, between two runs
 CAMPAIGNS, PAGE_ROWS = 9, 15
 ACCOUNTS = {account.account_id: account for account in SERVING}

@@ -48,7 +48,7 @@ def test_a_limited_run_reports_what_it_did_and_a_second_goes_on(tmp_path: Path) 
     data = tmp_path / "data"
     summaries = []
     for _ in range(2):
-        running = start(data, "--duration", "20s", "--json")
+        running = start(data, "--duration", "12s", "--json")
         out, err = running.communicate(timeout=110)
         assert running.returncode == 0, err
         summaries.append(json.loads(out.splitlines()[-1]))

@@ -34,7 +34,7 @@ def check(world: World) -> list[str]:
 SCENARIO = Scenario(
     code="F1",
     title="A random worker or the sink is killed (kill -9) every few seconds under load.",
-    short=Plan(per_s=1_000, seconds=60, times=20, pause_s=3),
+    short=Plan(per_s=1_000, seconds=44, times=20, pause_s=2),
     full=Plan(per_s=2_000, seconds=1_800, times=355, pause_s=5),
     disturb=disturb,
     check=check,

@@ -84,6 +84,23 @@ def test_a_broken_batch_is_told_as_aiokafka_tells_it() -> None:
         records_of([(data, 61, len(data) - 1, 0, NOON_MS, 2)])
 
 
+@pytest.mark.parametrize("length", [-1, -(2**31), 0, 5])
+def test_a_length_that_no_batch_has_is_refused(length: int) -> None:
+    data = bytearray(whole(0, 2))
+    data[8:12] = length.to_bytes(4, "big", signed=True)
+    fetched = RememberedRecords(bytes(data))
+    assert fetched.has_next()
+    with pytest.raises(CorruptRecordException):
+        fetched.next_batch()
+
+
+def test_nothing_follows_what_is_cut_off() -> None:
+    data = whole(0, 2)
+    for size in (0, 7, 11, 12, len(data) - 1):
+        fetched = RememberedRecords(data[:size])
+        assert (fetched.has_next(), fetched.next_batch(), fetched.size_in_bytes()) == (False, None, size)
+
+
 def test_runs_of_bytes_and_of_objects_come_together_in_order() -> None:
     fetched = RememberedRecords(whole(0, 2) + whole(2, 3))
     first = Run([], 2, NOON_MS, [batch_of(fetched)])
