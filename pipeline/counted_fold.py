@@ -11,6 +11,7 @@ from pipeline.counted_rows import AS_OF, CORRECTED, FINAL, FLAGS, GAINED_AT, ORD
 from pipeline.counted_slots import Slots, Target
 from pipeline.noted_rows import Noted, noted_rows
 from pipeline.per_record import native
+from schemas.measures import MOST
 
 
 class Fold:
@@ -79,7 +80,7 @@ class Fold:
                 row[AS_OF] = as_of_ms
             try:
                 for index, n in added:
-                    row[index] += n
+                    row[index] = min(row[index] + n, MOST)
             except IndexError:
                 _lengthen(row, added)
             number = id(row)
@@ -137,4 +138,4 @@ def _lengthen(row: Row, added: Sequence[tuple[int, int]]) -> None:
     row.extend([0] * (added[-1][0] + 1 - missing))
     for index, n in added:
         if index >= missing:
-            row[index] += n
+            row[index] = n

@@ -13,7 +13,7 @@ from pipeline.event_refusal import MAX_AHEAD_MS, MAX_EVENT_BYTES
 from pipeline.events import COUNTED_IN, decode_unchecked, fits
 from pipeline.id_memory import IdMemory
 from pipeline.state import SourceRecord
-from schemas.measures import CONVERSIONS, MICROS, REVENUE, SPEND, ZERO
+from schemas.measures import CONVERSIONS, MICROS, MOST, REVENUE, SPEND, ZERO
 
 MINUTE_MS = 60_000
 NEVER = 2**62
@@ -234,12 +234,12 @@ class Panes:
         for entry in touched:
             pane = entry[_PANE]
             if pane.ad_id is not None:
-                drained.append((pane, entry[_OFFSET], entry[_TIMESTAMP], entry[_AT:]))
+                drained.append(_drained(entry))
                 campaign = self._campaign_entry(pane)
                 _add_up(campaign, entry)
                 entry = campaign  # noqa: PLW2901
             whole[id(entry)] = entry
-        drained += [(entry[_PANE], entry[_OFFSET], entry[_TIMESTAMP], entry[_AT:]) for entry in whole.values()]
+        drained += map(_drained, whole.values())
         for entry in (*touched, *whole.values()):
             entry[:] = (-1, 0, entry[_PANE], *ZERO)
         for over in [minute_ms for minute_ms in self._minutes if minute_ms + MINUTE_MS <= over_ms]:
@@ -252,6 +252,13 @@ class Panes:
         if entry is None:
             entry = minute[pane.campaign, None] = _entry(pane.campaign, None, pane.minute_ms)
         return entry
+
+
+def _drained(entry: Entry) -> Drained:
+    measures = entry[_AT:]
+    if max(measures) > MOST:
+        measures = [min(n, MOST) for n in measures]
+    return entry[_PANE], entry[_OFFSET], entry[_TIMESTAMP], measures
 
 
 def _add_up(campaign: Entry, ad: Entry) -> None:

@@ -24,3 +24,4 @@ MEASURES: tuple[str, ...] = (
 IMPRESSIONS, CLICKS, LINK_CLICKS, SPEND, CONVERSIONS, REVENUE, VIDEO_VIEWS = range(7)
 ZERO: tuple[int, ...] = (0,) * len(MEASURES)
 MICROS = 1_000_000
+MOST = 2**63 - 1  # a sum that would be more stays there: so much is what rows, tables and most readers can hold

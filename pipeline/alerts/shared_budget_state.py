@@ -18,6 +18,7 @@ from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord
 from pipeline.state import Output, SourceRecord, Taken
 from pipeline.versions import order_of
+from schemas.measures import MOST
 from schemas.rule import Rule
 from schemas.topics import BUDGET_DAYS, DEAD_LETTERS
 
@@ -210,7 +211,7 @@ def _sum(budget_key: str, day: _Day, campaigns: Campaigns) -> _Sum:
         currency=day.currency,
         impressions=0,
         clicks=0,
-        spend_micros=sum(spend for _, spend, _, _ in known),
+        spend_micros=min(sum(spend for _, spend, _, _ in known), MOST),
         conversions_micros=0,
         revenue_micros=0,
         as_of_ms=day.as_of_ms,

@@ -12,6 +12,7 @@ from pipeline.alerts.total_in import TotalIn
 from pipeline.alerts.wording import local
 from pipeline.codes import BadRecordCode, DropReason
 from pipeline.errors import BadRecord
+from schemas.measures import MOST
 from schemas.window import Basis
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -124,7 +125,7 @@ def _updates(state: BasisState, basis: str, zone: str, now_ms: int) -> list[Metr
     for date, start in sorted(dates.items()):
         near = range(hours.first_from(start - DAY_MS - HOUR_MS), hours.first_from(start + DAY_MS + HOUR_MS))
         of_date = [i for i in near if _date(hours.columns[START][i], zone) == date]
-        measures = tuple(sum(column[i] for i in of_date) for column in hours.columns[_MEASURES])
+        measures = tuple(min(sum(column[i] for i in of_date), MOST) for column in hours.columns[_MEASURES])
         found.append(MetricsUpdate(date, measures, max(hours.columns[AS_OF][i] for i in of_date)))
     return found
 

@@ -157,8 +157,8 @@ static int add_measures(Fold *fold, PyObject *row) {
         PyObject *known = PyList_GET_ITEM(row, ROW_GAINED + i), *sum;
         int overflow;
         int64_t number = PyLong_AsLongLongAndOverflow(known, &overflow), total;
-        if (overflow || __builtin_add_overflow(number, fold->gained[i], &total)) sum = PyNumber_Add(known, fold->added[i]);
-        else sum = PyLong_FromLongLong(total);
+        if (overflow || __builtin_add_overflow(number, fold->gained[i], &total)) total = INT64_MAX; /* schemas.measures.MOST */
+        sum = PyLong_FromLongLong(total);
         if (!sum || PyList_SetItem(row, ROW_GAINED + i, sum) < 0) return -1;
     }
     return 0;

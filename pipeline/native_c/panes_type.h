@@ -36,7 +36,7 @@ static PyObject *Panes_add(Panes *self, PyObject *args) {
         touch(&self->entries, number, offset, timestamp_ms);
         for (int i = 0; i < MEASURES; i++)
             if (__builtin_add_overflow(self->entries.at[number].measures[i], gained[i], &self->entries.at[number].measures[i]))
-                return PyErr_Format(PyExc_OverflowError, "a minute of one campaign is above 64 bits");
+                self->entries.at[number].measures[i] = INT64_MAX; /* schemas.measures.MOST */
     }
     Py_RETURN_NONE;
 }

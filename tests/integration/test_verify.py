@@ -19,6 +19,7 @@ from pipeline.counted import CountedState
 from pipeline.reported import ReportedState
 from pipeline.state import StageState
 from pipeline.zones import day_at, hour_at
+from schemas.event import MAX_MICROS
 from schemas.topics import DEAD_LETTERS, RAW_EVENTS, RAW_GOOGLE_ADS, TOTALS
 from tests.integration.clickhouse_rows import HOUR_MS, NOON_MS, Rec, ask, database, store
 
@@ -163,6 +164,19 @@ def test_a_hard_stream_of_events_is_counted_the_same(settings: Settings) -> None
     assert verdict.checked > 500
     assert (verdict.lost, verdict.duplicated, verdict.drift_micros, verdict.in_flight) == (0, 0, 0, 0)
     assert verdict.raw_records == ask(settings, "SELECT count() FROM raw_records")[0][0]
+
+
+def test_sums_that_64_bits_cannot_hold_are_the_same_on_both_sides(settings: Settings) -> None:
+    times = 2**63 // MAX_MICROS + 10
+    sent = [
+        event(number, ad_id="a", spend_micros=MAX_MICROS, revenue_micros=MAX_MICROS // 2) for number in range(times)
+    ]
+    pipeline(settings, RAW_EVENTS, events(sent), cut=2_000)
+    found = verify(settings)
+    assert found.ok, found
+    assert found.checked > 0
+    spent = ask(settings, "SELECT DISTINCT spend_micros, revenue_micros FROM totals FINAL WHERE window = '1d'")
+    assert spent == [(2**63 - 1, times * (MAX_MICROS // 2))]
 
 
 def test_a_repeat_counts_again_only_beyond_the_horizon_of_its_last_sight(settings: Settings) -> None:

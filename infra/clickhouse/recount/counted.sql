@@ -82,7 +82,7 @@ minutes AS
     SELECT
         key, ad_id,
         intDiv(at_ms, 60000) * 60 AS minute_s,
-        sumForEach(figures) AS figures,
+        sumForEach(arrayMap(f -> toInt128(f), figures)) AS figures, -- 10,000 of the largest events are above 64 bits
         max(received_ms) AS last_ms,
         argMinIf(event_zone, offset, event_zone != '') AS zone_name,
         if(countIf(event_zone != '') = 0, 18446744073709551615, minIf(offset, event_zone != '')) AS zone_offset
@@ -105,7 +105,7 @@ SELECT
     place.1 AS ad_id,
     place.2 AS window,
     place.3 AS start_s,
-    sumForEach(figures) AS figures,
+    arrayMap(f -> toInt64(least(f, toInt128(9223372036854775807))), sumForEach(figures)) AS figures,
     -- A window that is given up takes no more events. Where one came so late that it may have been, nothing is said.
     max(last_ms) < intDiv(start_s, 86400) * 86400000
         + transform(window, ['1m', '5m', '1h', '1d'], [172740000, 172740000, 3023940000, 34559940000], 0) AS comparable

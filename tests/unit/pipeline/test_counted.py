@@ -4,12 +4,16 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+import pytest
+
 from pipeline.changelog import HEADER, STATE_VERSION
 from pipeline.counted import CountedState
 from pipeline.counted_rows import DAY_MS, Campaign
 from pipeline.per_record import counters
 from pipeline.state import Output
 from pipeline.versions import order_of
+from schemas.event import MAX_MICROS
+from schemas.measures import MOST
 from schemas.topics import DEAD_LETTERS, TOTALS
 from tests.counted_states import IN_C, each_kind
 from tests.partition import MemoryPartition, Rec, read_back
@@ -284,3 +288,37 @@ def test_what_totals_of_a_window_have_in_common_is_not_kept_when_it_is_over(in_c
     assert all(slot.texts for slot in state.windows.slots)
     state.count([tick(1, T0 + 70_000), event(2, at=T0, received=T0 + 70_500), tick(3, T0 + 72_000)])
     assert {slot.window for slot in state.windows.slots if slot.texts} == {"5m", "1h", "1d"}
+
+
+@each_kind
+@pytest.mark.parametrize("ad", [{}, {"ad_id": "a1"}], ids=["campaign", "ad"])
+def test_a_sum_that_64_bits_cannot_hold_stays_at_what_they_can_and_counting_goes_on(
+    in_c: bool, ad: dict[str, Any]
+) -> None:
+    much: dict[str, Any] = {
+        "spend_micros": MAX_MICROS,
+        "revenue_micros": MAX_MICROS // 3,
+        "type": "conversion",
+        "count": 10**9,
+        **ad,
+    }
+    half, later = MOST // MAX_MICROS // 2 + 2, T0 + 120_000
+    partition = MemoryPartition(lambda: CountedState("t", 0, in_c=in_c))
+    state, log = partition.start()
+    state.count([event(n, **much) for n in range(half)])
+    partition.flush(state, log)
+    # Twice as much in one minute, in one flush: above the limit alone, and with what was there.
+    state.count([event(half + n, at=later, received=later, **much) for n in range(2 * half)])
+    partition.flush(state, log)
+    state, log = partition.start()
+    state.count([event(3 * half, at=later, received=later, spend_micros=1, **ad)])
+    partition.flush(state, log)
+    newest = {(total["level"], total["window"], total["start_ms"]): total for total in totals(partition.outputs, "1d")}
+    newest |= {(total["level"], total["window"], total["start_ms"]): total for total in totals(partition.outputs)}
+    first = newest.pop(("campaign", "1m", T0))
+    assert (first["spend_micros"], first["conversions_micros"]) == (half * MAX_MICROS, half * 10**15)
+    assert len(newest) == (3 if ad else 2)
+    for total in newest.values():
+        assert (total["spend_micros"], total["conversions_micros"]) == (MOST, MOST), total
+        events = 2 * half if total["window"] == "1m" else 3 * half
+        assert total["revenue_micros"] == events * (MAX_MICROS // 3)
