@@ -1,4 +1,4 @@
-"""What producers of ours compress by: LZ4 frames of one block, in half the time of a frame of many small ones.
+"""What producers of ours compress by: LZ4 frames of one block, a tenth smaller and quicker than of many small ones.
 
 The form is that of the LZ4 frame format (1.6.x) within what Kafka reads (KIP-57): blocks that do not lean on each
 other, no checksums, for a record batch has one of its own. A frame says how large its blocks may be, since a reader
