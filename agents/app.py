@@ -13,7 +13,7 @@ from agents.shell import Shell, die
 from agents.transport import CoalescingApp, UndecodedTopic, coalesce
 from connectors import telemetry
 from connectors.clock import Clock
-from connectors.kafka import start_producer
+from connectors.kafka_producer import start_producer
 from connectors.setting_sections import WorkerSettings
 from connectors.settings import Settings
 from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS, TOTALS

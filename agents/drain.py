@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from agents.stage_topics import SOURCES
 from connectors.clickhouse.positions import stored_positions
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.lag import committed_offsets, end_offsets
 from connectors.settings import Settings
 from schemas.tables import SINK_TOPICS

@@ -12,7 +12,7 @@ import orjson
 from agents.replay import HOLD
 from connectors.clickhouse.migrations import migrate
 from connectors.clock import Clock, load_or_start
-from connectors.kafka import ensure_topics
+from connectors.kafka_admin import ensure_topics
 from connectors.local.clickhouse_server import ClickHouseServer
 from connectors.local.data_lock import read_owner
 from connectors.local.kafka_broker import KafkaBroker

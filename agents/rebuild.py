@@ -17,7 +17,9 @@ from agents.restore import Held, restore
 from agents.stage import Stage
 from connectors import lag
 from connectors.clickhouse.raw import StoredLetter, stored_dead_letters, stored_raw
-from connectors.kafka import admin, consumer_config, start_producer, topic_ids
+from connectors.kafka import consumer_config
+from connectors.kafka_admin import admin, topic_ids
+from connectors.kafka_producer import start_producer
 from connectors.settings import Settings
 from connectors.wire import each_record
 from pipeline.changelog import HEADER

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaProducer, codec
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from connectors.lz4_frame import lz4_frame
+from connectors.kafka_producer import pack
 from connectors.wire import FORMAT, LENGTH_ENDS, checksum_of
 from pipeline.outputs import HEADER_BYTES, Pairs
 from pipeline.per_record import native
@@ -25,7 +25,7 @@ LZ4 = 3  # what producers of ours use
 _ENCODE: dict[int, Callable[[bytes], bytes]] = {
     1: codec.gzip_encode,
     2: codec.snappy_encode,
-    LZ4: lz4_frame,
+    LZ4: pack,
     4: codec.zstd_encode,
 }
 

@@ -9,7 +9,7 @@ from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Ka
 from confluent_kafka.admin import AdminClient
 
 from connectors import lag
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.settings import Settings
 from pipeline.codes import MisconfiguredCode
 from pipeline.errors import Misconfigured

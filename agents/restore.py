@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from agents.stage import Stage
 from connectors import telemetry
-from connectors.lz4_frame import lz4_frame
+from connectors.kafka_producer import pack
 from connectors.retry import retrying
 from connectors.wire import Run
 from pipeline.changelog import HEADER, Changelog, header_of
@@ -86,7 +86,7 @@ async def _read_anew(
 ) -> tuple[Changelogs, dict[TopicPartition, int]]:
     """The changelogs of these, read to their end, and the ends of their sources. Raises Transient(BROKER_AWAY)."""
     changelogs = {
-        (stage.changelog, number): Changelog(os.urandom(6).hex().encode(), pack=lz4_frame) for stage, number in wanted
+        (stage.changelog, number): Changelog(os.urandom(6).hex().encode(), pack=pack) for stage, number in wanted
     }
     sources = [TopicPartition(stage.source, number) for stage, number in wanted]
     consumer = AIOKafkaConsumer(

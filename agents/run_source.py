@@ -11,7 +11,7 @@ from connectors import telemetry
 from connectors.clock import Clock
 from connectors.cursors import Cursors
 from connectors.feeds import Feeds
-from connectors.kafka import start_producer
+from connectors.kafka_producer import start_producer
 from connectors.outgoing import ProducerLost
 from connectors.reading import ReportReader
 from connectors.registry import LOOKBACKS, SOURCES

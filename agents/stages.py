@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from agents.stage import Stage
-from connectors.lz4_frame import lz4_frame
+from connectors.kafka_producer import pack
 from connectors.settings import Settings
 from pipeline.alerts.judge import Judge
 from pipeline.alerts.rule_file import rules_from_toml
@@ -37,7 +37,7 @@ def build_stages(settings: Settings) -> tuple[Stage, ...]:
             topic_id=topic_id,
             generation=generation,
             dedupe_horizon_h=horizon_h,
-            pack=lz4_frame,
+            pack=pack,
         )
 
     def reported(partition: int, topic_id: str, generation: int) -> ReportedState:

@@ -14,7 +14,8 @@ from agents.stages import build_stages
 from connectors import telemetry
 from connectors.clock import Clock
 from connectors.failpoints import failpoints
-from connectors.kafka import consumer_config, topic_ids
+from connectors.kafka import consumer_config
+from connectors.kafka_admin import topic_ids
 from connectors.settings import Settings
 
 COLLECTIONS = (100_000, 50, 100)

@@ -12,7 +12,8 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import KafkaError
 
 from connectors.cursors import Cursors
-from connectors.kafka import consumer_config, start_producer
+from connectors.kafka import consumer_config
+from connectors.kafka_producer import start_producer
 from connectors.settings import Settings
 from pipeline.codes import TransientCode
 from pipeline.dead_letters import CLEARED

@@ -16,7 +16,7 @@ from agents.drain import drain
 from connectors.clickhouse.client import connected, rows
 from connectors.clickhouse.migrations import migrate
 from connectors.clickhouse.verify import verify
-from connectors.kafka import admin, ensure_topics
+from connectors.kafka_admin import admin, ensure_topics
 from connectors.lag import end_offsets
 from connectors.local.clickhouse_server import ClickHouseServer
 from connectors.local.kafka_broker import KafkaBroker

@@ -20,7 +20,7 @@ from agents.local_stack import environment_of
 from connectors.clickhouse.client import connected
 from connectors.clickhouse.migrations import pending
 from connectors.clock import Clock
-from connectors.kafka import config_drift, describe
+from connectors.kafka_admin import config_drift, describe
 from connectors.local.kafka_jars import cache_directory, find_java, find_maven
 from connectors.setting_refusals import MASK
 from connectors.settings import Settings, load_settings

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from connectors.clickhouse.migrations import migrate as migrate_clickhouse
-from connectors.kafka import ensure_topics
+from connectors.kafka_admin import ensure_topics
 from connectors.retry import retrying
 from connectors.settings import load_settings
 from pipeline.errors import Transient

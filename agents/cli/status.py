@@ -12,7 +12,7 @@ from rich.table import Table
 
 from agents.local_stack import ADDRESSES, environment_of
 from agents.stage_topics import SOURCES
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.lag import group_lag
 from connectors.local.data_lock import read_owner
 from connectors.local.process_record import read_records

@@ -24,13 +24,16 @@ from connectors.clickhouse.writer import CHECK, BlockWriter
 from connectors.clock import Clock
 from connectors.failpoints import SINK_PLACES, failpoints
 from connectors.fetch_messages import speak_quickly
-from connectors.kafka import consumer_config, start_producer, topic_ids
+from connectors.kafka import consumer_config
+from connectors.kafka_admin import topic_ids
+from connectors.kafka_producer import start_producer
 from connectors.retry import Stopped, retrying
 from connectors.settings import Settings
 from connectors.wire import WholeBatches, deliver_whole_batches, together
 from pipeline.codes import MisconfiguredCode, Stage, TransientCode
 from pipeline.dead_letters import dead_letter
 from pipeline.errors import BadRecord, Misconfigured, Transient
+from pipeline.outputs import BATCH_BYTES
 from pipeline.row_layouts import reads
 from pipeline.rows import Block
 from pipeline.state import SourceRecord
@@ -45,7 +48,8 @@ FETCH_BYTES = 512 << 10  # of one partition's next fetch, which waits inside the
 FETCH_MIN_BYTES, FETCH_WAIT_MS = 128 << 10, 100
 POLL_MS = 200
 THROTTLED_MS = 20  # of a poll that leaves partitions out: they want back in as soon as a block is stored
-RUN_BYTES = 1 << 20  # what a run of record batches is taken to hold until it is seen; where it ends
+RUN_BYTES = 1 << 20  # what a run of record batches is taken to hold until it is seen
+RUN_ENDS_BYTES = RUN_BYTES - BATCH_BYTES  # with the batch that brings it here: the largest of ours still fits
 MOST_RUNS = 64  # of one poll
 STATUS_S = 2.0  # how often lag and age are told
 LAST_FLUSH_S = 2.0  # what a stop may take
@@ -131,7 +135,7 @@ async def _start_consumer(settings: Settings, topics: Sequence[str]) -> AIOKafka
         "max_partition_fetch_bytes": FETCH_BYTES,
         "fetch_min_bytes": FETCH_MIN_BYTES,
         "fetch_max_wait_ms": FETCH_WAIT_MS,
-        "key_deserializer": WholeBatches(raw={topic for topic in topics if reads(topic)}, run_bytes=RUN_BYTES),
+        "key_deserializer": WholeBatches(raw={topic for topic in topics if reads(topic)}, run_bytes=RUN_ENDS_BYTES),
     }
     consumer = AIOKafkaConsumer(**options, group_id=None, auto_offset_reset="earliest")
     try:

@@ -17,7 +17,7 @@ from connectors.file_source.batches import Batch, Batches, ReplayOptions
 from connectors.file_source.cursor import FileCursor, FilePosition
 from connectors.file_source.mapping import RowMapping
 from connectors.file_source.rows import RowFile
-from connectors.kafka import start_producer
+from connectors.kafka_producer import start_producer
 from connectors.record_stream import RecordStream
 from connectors.retry import Stopped, retrying
 from connectors.settings import Settings

@@ -10,7 +10,7 @@ import uvicorn
 from connectors import telemetry
 from connectors.clock import Clock
 from connectors.intake.app import ACK_WAIT_S, create_app
-from connectors.kafka import start_producer
+from connectors.kafka_producer import start_producer
 from connectors.record_stream import RecordStream
 from connectors.settings import Settings
 from pipeline.codes import MisconfiguredCode

@@ -5,7 +5,8 @@
  * wrong with it.
  */
 
-enum { RATIO = 16, MANY = 128 << 10 }; /* so many times smaller JSON of one form becomes, and more */
+/* JSON of one form becomes so many times smaller, and more; below the other, growing costs less than a good guess. */
+enum { JSON_RATIO = 16, GUESSED_FROM = 128 << 10 };
 enum { BATCH_HEADER = 61, LENGTH_ENDS = 12, CHECKED_FROM = 21, LZ4 = 3 };
 
 static int64_t big(const unsigned char *p, int bytes) {
@@ -84,9 +85,9 @@ static PyObject *native_plain_batches(PyObject *Py_UNUSED(module), PyObject *arg
     if (!(self.batches = PyList_New(0))) return NULL;
     BatchHead head;
     PyObject *found = NULL;
-    self.likely = (size_t)(size - at) * RATIO;
+    self.likely = (size_t)(size - at) * JSON_RATIO;
     if (self.likely > (uint64_t)most_bytes) self.likely = (size_t)most_bytes;
-    if (self.likely < MANY) self.likely = 0;
+    if (self.likely < GUESSED_FROM) self.likely = 0;
     for (; records < most && self.bytes < most_bytes; at += (Py_ssize_t)head.size) {
         const unsigned char *p = (const unsigned char *)PyBytes_AS_STRING(self.data) + at;
         if (!read_head(p, (size_t)(size - at), &head) || head.offset < next_offset) break;

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from connectors.kafka import admin, ensure_topics
+from connectors.kafka_admin import admin, ensure_topics
 from connectors.lag import end_offsets, group_lag
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.settings import Settings, load_settings

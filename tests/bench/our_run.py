@@ -12,7 +12,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from connectors.kafka import admin, ensure_topics
+from connectors.kafka_admin import admin, ensure_topics
 from connectors.lag import end_offsets, group_lag
 from connectors.settings import Settings, load_settings
 from schemas.topics import RAW_EVENTS, TOTALS

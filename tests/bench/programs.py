@@ -13,7 +13,8 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from agents.stage_topics import SOURCES
-from connectors.kafka import admin, client_config, ensure_topics
+from connectors.kafka import client_config
+from connectors.kafka_admin import admin, ensure_topics
 from connectors.lag import end_offsets
 from connectors.settings import Settings, load_settings
 from schemas.topics import TOPICS

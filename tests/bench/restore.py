@@ -16,7 +16,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from connectors.kafka import admin, partition_of
+from connectors.kafka import partition_of
+from connectors.kafka_admin import admin
 from connectors.lag import end_offsets
 from connectors.settings import Settings
 from schemas.topics import RAW_EVENTS, STATE_BUDGETS, STATE_COUNTED, STATE_JUDGE, STATE_REPORTED, TOTALS

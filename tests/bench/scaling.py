@@ -14,7 +14,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any
 
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.lag import end_offsets
 from schemas.topics import RAW_EVENTS, TOTALS
 from tests.bench.increments import broker, expected_days, good_events, produce, published_days

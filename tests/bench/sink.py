@@ -25,7 +25,7 @@ from confluent_kafka import Producer
 
 from connectors.clickhouse.client import connected, rows
 from connectors.clickhouse.migrations import migrate
-from connectors.kafka import ensure_topics
+from connectors.kafka_admin import ensure_topics
 from connectors.local.clickhouse_server import ClickHouseServer
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.settings import Settings, load_settings

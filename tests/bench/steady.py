@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.lag import end_offsets
 from tests.bench.open_loop import RULES, TOPICS, Latencies, Schedule, send, watch_rows, watch_topics
 from tests.bench.process_cpu import tree_cpu_s

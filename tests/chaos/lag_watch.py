@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from connectors.kafka import admin, client_config
+from connectors.kafka import client_config
+from connectors.kafka_admin import admin
 from connectors.lag import end_offsets
 from connectors.settings import Settings
 from schemas.topics import RAW_EVENTS

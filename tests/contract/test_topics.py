@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from connectors.kafka import MAX_REQUEST_BYTES
+from connectors.kafka_producer import MAX_REQUEST_BYTES
 from schemas.public_event import PublicEvent
 from schemas.published import published_models
 from schemas.topics import ALERT_TOPICS, BY_NAME, EVENTS_CAMPAIGN, TOPICS, Topic

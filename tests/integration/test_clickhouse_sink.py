@@ -24,7 +24,8 @@ from connectors.clickhouse.migrations import migrate
 from connectors.clickhouse.positions import stored_positions
 from connectors.clickhouse.sink import run_sink
 from connectors.clock import Clock
-from connectors.kafka import admin, ensure_topics, start_producer
+from connectors.kafka_admin import admin, ensure_topics
+from connectors.kafka_producer import start_producer
 from connectors.local.clickhouse_server import ClickHouseServer
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.settings import Settings
@@ -414,6 +415,7 @@ async def test_slow_inserts_hold_bounded_memory_and_every_row_arrives_once(
     monkeypatch.setattr(sink, "BLOCK_BYTES", 40_000)
     monkeypatch.setattr(sink, "MOST_RUNS", 2)
     monkeypatch.setattr(sink, "RUN_BYTES", 50_000)
+    monkeypatch.setattr(sink, "RUN_ENDS_BYTES", 1)
     insert = AsyncClient.raw_insert
     held: list[float] = []
 

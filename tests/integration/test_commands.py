@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agents.cli.main import COMMANDS
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.lag import committed_offsets
 from schemas.topics import RAW_EVENTS
 from tests.google_rows import GoogleRows

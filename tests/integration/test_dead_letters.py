@@ -12,7 +12,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from connectors.dead_letters import DeadLetters, Wanted, place_of
-from connectors.kafka import ensure_topics, start_producer
+from connectors.kafka_admin import ensure_topics
+from connectors.kafka_producer import start_producer
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.settings import KafkaSettings, Settings
 from pipeline.dead_letters import cleared_letter, dead_letter

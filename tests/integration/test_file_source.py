@@ -17,7 +17,7 @@ from connectors.file_source import batches
 from connectors.file_source.batches import ReplayOptions
 from connectors.file_source.mapping import RowMapping, load_mapping
 from connectors.file_source.replay import FileReplay, Replayed, ReplayTopics
-from connectors.kafka import ensure_topics
+from connectors.kafka_admin import ensure_topics
 from connectors.settings import KafkaSettings, Settings
 from pipeline import events
 from schemas.topics import BY_NAME, CURSORS, DEAD_LETTERS, RAW_EVENTS

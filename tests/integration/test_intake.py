@@ -19,7 +19,8 @@ import pytest
 from connectors import telemetry
 from connectors.clock import Clock
 from connectors.intake.server import listen, serve
-from connectors.kafka import ensure_topics, partition_of
+from connectors.kafka import partition_of
+from connectors.kafka_admin import ensure_topics
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.local.kafka_jars import KafkaJars
 from connectors.settings import IntakeSettings, KafkaSettings, Settings

@@ -10,7 +10,9 @@ from aiokafka import AIOKafkaConsumer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from pydantic import SecretStr
 
-from connectors.kafka import admin, config_drift, consumer_config, describe, ensure_topics, start_producer, topic_ids
+from connectors.kafka import consumer_config
+from connectors.kafka_admin import admin, config_drift, describe, ensure_topics, topic_ids
+from connectors.kafka_producer import start_producer
 from connectors.local import kafka_jars
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.local.ports import choose_ports

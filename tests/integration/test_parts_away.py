@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.lag import group_lag
 from schemas.topics import RAW_EVENTS
 from tests.live import PARTITIONS, PARTS, Live, event, live

@@ -10,7 +10,8 @@ from confluent_kafka import Consumer, TopicPartition
 
 from agents.batches import hand_over
 from agents.record_batches import form_of
-from connectors.kafka import client_config, ensure_topics
+from connectors.kafka import client_config
+from connectors.kafka_admin import ensure_topics
 from connectors.settings import KafkaSettings, Settings
 from pipeline.outputs import Pair
 from pipeline.per_record import BUILT

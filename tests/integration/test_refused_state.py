@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from connectors.kafka import admin, describe, partition_of, topic_ids
+from connectors.kafka import partition_of
+from connectors.kafka_admin import admin, describe, topic_ids
 from connectors.lag import end_offsets
 from connectors.local.supervisor import PartState
 from pipeline.changelog import HEADER, STATE_VERSION

@@ -13,7 +13,7 @@ import pytest
 from agents.rebuild import rebuild
 from agents.replay import RAW_TOPICS
 from agents.stages import build_stages
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.lag import end_offsets
 from pipeline import reported
 from pipeline.normalize.google_ads import normalize

@@ -9,7 +9,8 @@ from confluent_kafka import Producer
 
 from agents.restore import Held, restore
 from agents.stages import build_stages
-from connectors.kafka import consumer_config, ensure_topics
+from connectors.kafka import consumer_config
+from connectors.kafka_admin import ensure_topics
 from connectors.local import kafka_jars
 from connectors.local.kafka_broker import KafkaBroker
 from connectors.local.ports import HOST

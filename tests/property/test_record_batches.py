@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agents import record_batches
 from agents.record_batches import Form, WrittenBatch, written
-from connectors.lz4_frame import compress_by_frames
+from connectors.kafka_producer import pack
 from pipeline.outputs import HEADER_BYTES
 from tests.wire_reading import WireRecords
 from tests.wire_writing import Pair, write_in_python, write_records
@@ -39,8 +39,7 @@ _max_bytes = st.one_of(st.integers(0, 400), st.sampled_from([8_300, 100_000, 1 <
 def _stand_in() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         built_in = sys.modules[DefaultRecordBatchBuilder.__module__]
-        patch.setattr(built_in, "lz4_encode", built_in.lz4_encode)  # put back afterwards
-        compress_by_frames()
+        patch.setattr(built_in, "lz4_encode", pack)
         patch.setattr(record_batches, "native", SimpleNamespace(write_records=write_records))
         patch.setattr(record_batches, "time", SimpleNamespace(time_ns=lambda: NOON_MS * 1_000_000))
         yield

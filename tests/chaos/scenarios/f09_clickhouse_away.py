@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 from connectors.clickhouse.positions import stored_positions
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.lag import end_offsets
 from schemas.tables import SINK_TOPICS
 from schemas.topics import RAW_EVENTS

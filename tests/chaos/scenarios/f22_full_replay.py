@@ -3,7 +3,7 @@
 import time
 
 from agents.replay import RAW_TOPICS, _members, rewind
-from connectors.kafka import admin
+from connectors.kafka_admin import admin
 from connectors.lag import end_offsets
 from schemas.topics import ALERT_TOPICS
 from tests.chaos.scenario import Plan, Scenario

@@ -1,18 +1,13 @@
-"""Kafka clients from settings: partitions, credentials, and how the brokers' failures are sorted."""
+"""Kafka clients from settings: partitions and credentials."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
 from pydantic import SecretStr
 
-from connectors import kafka
 from connectors.kafka import consumer_config, faust_credentials, partition_of
 from connectors.settings import KafkaSettings, Settings
-from pipeline.codes import MisconfiguredCode, TransientCode
-from pipeline.errors import Misconfigured, Transient
+from pipeline.errors import Misconfigured
 
 SASL = KafkaSettings(
     security_protocol="SASL_PLAINTEXT",
@@ -59,36 +54,3 @@ def test_an_authority_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("not a certificate")
     with pytest.raises(Misconfigured, match=r"kafka\.ca_file"):
         consumer_config(Settings(kafka=KafkaSettings(security_protocol="SSL", ca_file=tmp_path / "ca.pem")))
-
-
-@pytest.mark.parametrize(
-    ("code", "kind", "ours"),
-    [
-        (KafkaError._TRANSPORT, Transient, TransientCode.BROKER_AWAY),
-        (KafkaError._TIMED_OUT, Transient, TransientCode.BROKER_AWAY),
-        (KafkaError._ALL_BROKERS_DOWN, Transient, TransientCode.BROKER_AWAY),
-        (KafkaError._AUTHENTICATION, Misconfigured, MisconfiguredCode.CREDENTIAL),
-        (KafkaError.SASL_AUTHENTICATION_FAILED, Misconfigured, MisconfiguredCode.CREDENTIAL),
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, Misconfigured, MisconfiguredCode.PERMISSION),
-    ],
-)
-def test_a_failure_of_the_brokers_says_what_to_do_next(code: int, kind: type[Exception], ours: str) -> None:
-    sorted_failure = kafka._sorted(KafkaException(KafkaError(code)), Settings())
-    assert isinstance(sorted_failure, kind)
-    assert getattr(sorted_failure, "code", "") == ours
-    assert "127.0.0.1:9092" in str(sorted_failure)
-
-
-def test_a_failure_nobody_knows_stays_a_bug() -> None:
-    failure = KafkaException(KafkaError(KafkaError.INVALID_CONFIG))
-    assert kafka._sorted(failure, Settings()) is failure
-
-
-@pytest.mark.parametrize("call", [kafka.ensure_topics, lambda settings: kafka.topic_ids(settings, ["x"])])
-def test_brokers_that_do_not_answer_are_transient(
-    monkeypatch: pytest.MonkeyPatch, call: Callable[[Settings], Any]
-) -> None:
-    monkeypatch.setattr(kafka, "ADMIN_TIMEOUT_S", 0.5)
-    with pytest.raises(Transient) as away:
-        call(Settings(kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1")))
-    assert away.value.code == TransientCode.BROKER_AWAY
