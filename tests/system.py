@@ -132,10 +132,11 @@ class System:
 
 
 @contextmanager
-def system(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[System]:
-    """Broker and ClickHouse with topics and tables; ends everything it started."""
+def system(directory: Path, environment: Mapping[str, str] | None = None, *, lasting: bool = False) -> Iterator[System]:
+    """Broker and ClickHouse with topics and tables; ends everything it started. `lasting`: for minutes of load."""
     with Supervisor(directory) as supervisor:
-        kafka, clickhouse = KafkaBroker(directory / "kafka"), ClickHouseServer(directory / "clickhouse")
+        kafka = KafkaBroker(directory / "kafka", lasting=lasting)
+        clickhouse = ClickHouseServer(directory / "clickhouse")
         supervisor.adopt("kafka", kafka)
         supervisor.adopt("clickhouse", clickhouse)
         kafka.wait_ready()

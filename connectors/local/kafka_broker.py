@@ -20,6 +20,7 @@ class KafkaBroker(Engine):
     """A broker over `directory`; see `Engine` for its life.
 
     `port` 0 finds a free one; `overrides` are broker settings on top of `kafka_settings.SETTINGS`.
+    `lasting` ones are slower to start and cheaper after a minute of load, as brokers elsewhere are.
     `progress` gets a line for people before slow steps (the jars of a first start).
     """
 
@@ -31,10 +32,12 @@ class KafkaBroker(Engine):
         *,
         port: int = 0,
         overrides: Mapping[str, str] | None = None,
+        lasting: bool = False,
         progress: kafka_jars.Progress | None = None,
     ) -> None:
         super().__init__(directory, {"broker": port, "controller": 0})
         self._overrides = dict(overrides or {})
+        self._lasting = lasting
         self._progress = progress
 
     @property
@@ -48,7 +51,8 @@ class KafkaBroker(Engine):
             self._format(jars.formatted)
         properties = self.directory / "server.properties"
         properties.write_text(kafka_settings.text(self._data, ports, self._overrides))
-        flags = [f"-XX:SharedArchiveFile={jars.archive}"] if jars.archive else []
+        flags = list(kafka_settings.LASTING_FLAGS) if self._lasting else []
+        flags += [f"-XX:SharedArchiveFile={jars.archive}"] if jars.archive else []
         return Command(kafka_settings.command(jars.java, properties, flags), env=jars.environment)
 
     def _answers(self) -> bool:

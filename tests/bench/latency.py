@@ -9,7 +9,7 @@ total: the first total of a probe campaign's day that counts the event.
 alert: an event that takes an hour which is over beyond a limit, with a tick right behind it; judged at the tick.
 alert_next_second: the same without the tick. Hours are judged when a partition enters another second, so that no
   alert depends on how records were batched; this one includes the wait for it.
-row: the first answer of the table of totals that counts the event, asked every 100 ms: at most so much too high.
+row: the first answer of the table of totals that counts the event, asked every 250 ms: at most so much too high.
 A run whose sender was late measured a busy machine: it is shown and not kept.
 """
 

@@ -23,7 +23,7 @@ PROBES, PROBE_EVERY = 16, 10
 ALERTS_PER_S = 8
 LATE_MS = 2 * 3_600_000
 STEP_S = 0.001
-POLL_S = 0.100
+POLL_S = 0.250
 TOPICS = (TOTALS, ALERTS_THRESHOLD)
 PROBE_DAY = b"|||counted|1d|"
 RULES = """
@@ -197,10 +197,10 @@ def watch_topics(
 
 
 def watch_rows(settings: Settings, schedule: Schedule) -> Latencies:
-    """The table of totals, asked every 100 ms for the days of the probes, which lie together in its key.
+    """The table of totals, asked every 250 ms for the days of the probes, which lie together in its key.
 
-    A row counts as visible when the answer is there, so latencies are at most 100 ms and one answer too high. An answer
-    takes 6 ms of ClickHouse's processor, hence no more of them.
+    A row counts as visible when the answer is there, so latencies are at most 250 ms and one answer too high. An answer
+    takes 9 ms of ClickHouse's processor, hence no more of them.
     """
     counts = _Counts(schedule)
     with connected(settings) as client:

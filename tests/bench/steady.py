@@ -60,7 +60,8 @@ def steady(
     with tempfile.TemporaryDirectory(prefix="pulse-bench-") as folder:
         rules = Path(folder) / "rules.toml"
         rules.write_text(RULES)
-        with system(Path(folder), {"PULSE_WORKER__RULES_FILE": str(rules), **(environment or {})}) as running:
+        own = {"PULSE_WORKER__RULES_FILE": str(rules), **(environment or {})}
+        with system(Path(folder), own, lasting=True) as running:
             running.workers(1)
             if with_sink:
                 running.start("sink", "sink")
