@@ -12,6 +12,7 @@ from typing import Any
 
 from connectors.kafka_admin import admin
 from connectors.lag import end_offsets
+from tests.bench.machine import calibration_ms
 from tests.bench.open_loop import RULES, TOPICS, Latencies, Schedule, send, watch_rows, watch_topics
 from tests.bench.process_cpu import tree_cpu_s
 from tests.bench.result import percentile
@@ -24,12 +25,16 @@ PARTS = ("worker-1", "sink")
 
 @dataclass(slots=True)
 class Seen:
-    """`latencies`: what -> (when due, seconds until seen), of the measured time. `cores`: part -> processors used."""
+    """`latencies`: what -> (when due, seconds until seen), of the measured time. `cores`: part -> processors used.
+
+    `calibration_ms`: how fast the machine was before and after, when nothing of this ran.
+    """
 
     latencies: dict[str, list[float]] = field(default_factory=dict)
     cores: dict[str, float] = field(default_factory=dict)
     totals_per_s: float = 0.0
     sender_late_s: float = 0.0
+    calibration_ms: list[float] = field(default_factory=list)
 
     def percentiles_ms(self) -> dict[str, float | None]:
         found: dict[str, float | None] = {}
@@ -50,6 +55,7 @@ class Seen:
             "cores": self.cores,
             "totals_per_s": round(self.totals_per_s),
             "sender_late_s": round(self.sender_late_s, 3),
+            "calibration_ms": self.calibration_ms,
         }
 
 
@@ -57,6 +63,7 @@ def steady(
     *, per_s: int, warm_s: float, seconds: float, with_sink: bool = True, environment: Mapping[str, str] | None = None
 ) -> Seen:
     """Broker, ClickHouse, one worker and the sink for `warm_s + seconds`; only the latter are looked at."""
+    before_ms = calibration_ms()
     with tempfile.TemporaryDirectory(prefix="pulse-bench-") as folder:
         rules = Path(folder) / "rules.toml"
         rules.write_text(RULES)
@@ -66,7 +73,9 @@ def steady(
             if with_sink:
                 running.start("sink", "sink")
             time.sleep(AHEAD_S)
-            return _watch(running, per_s, warm_s, seconds, with_sink=with_sink)
+            seen = _watch(running, per_s, warm_s, seconds, with_sink=with_sink)
+    seen.calibration_ms = [before_ms, calibration_ms()]
+    return seen
 
 
 def _watch(running: System, per_s: int, warm_s: float, seconds: float, *, with_sink: bool) -> Seen:

@@ -4,16 +4,22 @@ import time
 
 from tests.chaos.lag_watch import longest_standstill_s
 from tests.chaos.scenario import Plan, Scenario
+from tests.chaos.watching import until
 from tests.chaos.world import World
 
+TAKEN_UP_LIMIT_S = 120.0  # on a busy machine; two seconds where nothing else runs
 LONGEST_STANDSTILL_S = 30.0  # judged in the full form only: how fast is a matter of the machine
 RESTORED = '"event":"state restored"'
 
 
 def disturb(world: World, plan: Plan) -> None:
-    """Without a slot of its own a worker joins and leaves the group at once, and everybody gets new partitions."""
+    """Without a slot of its own a worker joins and leaves the group at once, and everybody gets new partitions.
+
+    A change waits for the one before to be taken up: two that come together are one, or none.
+    """
     supervisor, guest = world.system.supervisor, "worker-guest"
     for number in range(plan.times):
+        before = _assignments(world)
         with world.fault("a worker joins" if number % 2 == 0 else "a worker leaves"):
             if number % 2:
                 supervisor.stop_part(guest)
@@ -22,10 +28,15 @@ def disturb(world: World, plan: Plan) -> None:
             else:
                 world.system.start(guest, "worker", PULSE_WORKER__INSTANCE="")
         time.sleep(plan.pause_s)
+        until("partitions are given out anew", lambda: _assignments(world) > before, TAKEN_UP_LIMIT_S)  # noqa: B023
     if plan.times % 2:
         supervisor.stop_part(guest)
+    world.figures["assignments"] = _assignments(world)
+
+
+def _assignments(world: World) -> int:
     names = [name for name in world.system.started if name.startswith("worker")]
-    world.figures["assignments"] = sum(world.system.log(name).count(RESTORED) for name in names)
+    return sum(world.system.log(name).count(RESTORED) for name in names)
 
 
 def check(world: World) -> list[str]:
