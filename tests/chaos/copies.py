@@ -6,27 +6,24 @@ copies there on purpose. Either way: each is stored once, and none adds anything
 """
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from schemas.topics import RAW_EVENTS, RAW_GOOGLE_ADS
-from tests.chaos.ledger import LedgerEvent, digest_of
+from tests.chaos.ledger import UNTOLD, Entry, LedgerEvent, digest_of
 from tests.chaos.topic_reading import records_of
 from tests.chaos.world import World
 
 
 def enter_copies(world: World) -> int:
     """To be called when the load is over. How many there were; what nobody has sent is left to the oracle."""
-    known: dict[tuple[str, int], set[int]] = defaultdict(set)
-    sent: set[int] = set()
-    for entry in world.ledger:
-        known[entry.topic, entry.partition].add(entry.offset)
-        sent.add(entry.digest)
+    places = Places(world.ledger)
     found = 0
     for topic in (RAW_EVENTS, RAW_GOOGLE_ADS):
         for partition in range(world.system.settings.partitions):
             for record in records_of(world.system.kafka.address, topic, partition):
                 value = record.value
-                if value is None or record.offset in known[topic, partition] or digest_of(value) not in sent:
+                if value is None or not places.is_copy(topic, partition, record.offset, digest_of(value)):
                     continue
                 copy = LedgerEvent(
                     event_id="a copy",
@@ -41,3 +38,27 @@ def enter_copies(world: World) -> int:
                 world.ledger.add(copy, partition=partition, offset=record.offset, sent_ms=time.time_ns() // 1_000_000)
                 found += 1
     return found
+
+
+class Places:
+    """Where the records of a ledger stand. Ask for the records of a topic once each, in their order."""
+
+    def __init__(self, ledger: Iterable[Entry]) -> None:
+        self._known: dict[tuple[str, int], set[int]] = defaultdict(set)
+        self._untold: Counter[tuple[str, int, int]] = Counter()
+        self._sent: set[int] = set()
+        for entry in ledger:
+            if entry.offset == UNTOLD:
+                self._untold[entry.topic, entry.partition, entry.digest] += 1
+            else:
+                self._known[entry.topic, entry.partition].add(entry.offset)
+            self._sent.add(entry.digest)
+
+    def is_copy(self, topic: str, partition: int, offset: int, digest: int) -> bool:
+        """Whether it was sent, and stands here once more than the ledger has it."""
+        if offset in self._known[topic, partition] or digest not in self._sent:
+            return False
+        if self._untold[topic, partition, digest]:
+            self._untold[topic, partition, digest] -= 1
+            return False
+        return True

@@ -52,6 +52,7 @@ class LedgerEvent:
         return self.campaign.encode() or None
 
 
+UNTOLD = -1  # of an offset: the broker had the record already when it was sent again, and does not say where
 MEASURES = ("impressions", "clicks", "spend_micros", "conversions_micros", "revenue_micros")
 
 
@@ -62,7 +63,7 @@ class Entry:
     event_id: str
     topic: str
     partition: int
-    offset: int
+    offset: int  # or UNTOLD
     digest: int
     sent_ms: int
     campaign: str

@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from tests.chaos.ledger import Ledger, LedgerEvent
+from tests.chaos.ledger import UNTOLD, Ledger, LedgerEvent
 
 BATCH = 20  # records between two looks at the clock
 FLUSH_LIMIT_S = 300.0
@@ -113,4 +113,5 @@ class Load:
         if error is not None:
             self._ledger.refused.append(f"{event.event_id}: {error}")
             return
-        self._ledger.add(event, partition=message.partition(), offset=message.offset(), sent_ms=sent_ms)
+        offset = UNTOLD if message.offset() is None else message.offset()
+        self._ledger.add(event, partition=message.partition(), offset=offset, sent_ms=sent_ms)

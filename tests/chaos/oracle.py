@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from tests.chaos.ledger import MEASURES, Entry
+from tests.chaos.ledger import MEASURES, UNTOLD, Entry
 
 SHOWN = 20
 SPEND = MEASURES.index("spend_micros")
@@ -135,7 +135,8 @@ def _read(ledger: Iterable[Entry]) -> tuple["array[int]", _Owed]:
         digests.append(entry.digest)
         if entry.row:
             known = rows.get((entry.topic, entry.row))
-            if known is None or entry.offset > known[0]:
+            # Acks of a partition come in its order: what does not say where it stands is behind the one before.
+            if known is None or entry.offset == UNTOLD or entry.offset > known[0]:
                 key = (entry.campaign, "reported", entry.window, entry.start_ms)
                 rows[entry.topic, entry.row] = (entry.offset, key, entry.measures)
         elif entry.counts:

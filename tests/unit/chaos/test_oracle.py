@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.ledger import Entry, Ledger, LedgerEvent, digest_of
+from tests.chaos.ledger import UNTOLD, Entry, Ledger, LedgerEvent, digest_of
 from tests.chaos.oracle import Alert, Damage, Figures, Findings, RawRow, Stored, WindowKey, judge, windows_of
 
 AT_MS = 1_795_176_061_000  # 2026-11-20T12:01:01Z
@@ -52,6 +52,15 @@ def test_a_whole_store_is_whole(three: Ledger) -> None:
     found = judge(three, whole(three, totals_of(3, 30)), ALERTS)
     assert found.ok
     assert (found.sent, found.windows, found.given_up, found.alerts) == (4, 4, 0, 2)
+
+
+def test_a_record_that_does_not_say_where_it_stands_is_looked_for_like_any_other(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger")
+    for offset, name in ((0, "e1"), (UNTOLD, "e2"), (2, "e3")):
+        ledger.add(event(name), partition=0, offset=offset, sent_ms=AT_MS)
+    placed = [replace(entry, offset=number) for number, entry in enumerate(ledger)]
+    assert judge(ledger, whole(placed, totals_of(3, 30)), ALERTS).ok
+    assert not judge(ledger, whole(placed[::2], totals_of(3, 30)), ALERTS).ok
 
 
 def test_one_lost_and_one_doubled_record_are_named_and_nothing_else(three: Ledger) -> None:
