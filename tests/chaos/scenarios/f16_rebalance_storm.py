@@ -28,10 +28,14 @@ def disturb(world: World, plan: Plan) -> None:
             else:
                 world.system.start(guest, "worker", PULSE_WORKER__INSTANCE="")
         time.sleep(plan.pause_s)
-        until("partitions are given out anew", lambda: _assignments(world) > before, TAKEN_UP_LIMIT_S)  # noqa: B023
+        _until_taken_up(world, before)
     if plan.times % 2:
         supervisor.stop_part(guest)
     world.figures["assignments"] = _assignments(world)
+
+
+def _until_taken_up(world: World, before: int) -> None:
+    until("partitions are given out anew", lambda: _assignments(world) > before, TAKEN_UP_LIMIT_S)
 
 
 def _assignments(world: World) -> int:
