@@ -5,7 +5,7 @@
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -13,12 +13,14 @@ from aiokafka import AIOKafkaProducer, codec
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from connectors.kafka_producer import pack
-from connectors.wire import FORMAT, LENGTH_ENDS, checksum_of
+from connectors.wire import FORMAT, LENGTH_ENDS, RUN_RECORDS, checksum_of, records_of
 from pipeline.outputs import HEADER_BYTES, Pairs
 from pipeline.per_record import native
+from pipeline.state import SourceRecord
 
 # Message format 2. Two parts because the checksum stands between them, and is that of the second and all behind it.
 _FRONT = Struct(">qiibI")  # first offset, length from behind itself, epoch of the leader, format, checksum
+_FIRST = Struct(">q")  # what of the front is not known before the broker has the batch
 _REST = Struct(">hiqqqhii")  # attributes, last place, first and last ms, producer, its epoch, sequence, records
 _NO_LEADER_EPOCH = -1
 LZ4 = 3  # what producers of ours use
@@ -96,3 +98,16 @@ def written(pairs: Pairs, form: Form) -> Iterator[WrittenBatch]:
         start = place
         records, place = native.write_records(pairs, start, room_bytes)
         yield WrittenBatch(records, place - start, time.time_ns() // 1_000_000, form.codec)
+
+
+def records_at(batch: Any, offset: int) -> Sequence[SourceRecord] | None:
+    """The records of an acknowledged batch as a fetch would bring them; `offset`: of the first.
+
+    None for what only a fetch can bring: another builder's batch, or one that is not plain.
+    """
+    if not isinstance(batch, WrittenBatch):
+        return None
+    whole = bytearray(batch._build())  # noqa: SLF001 - what was sent; the producer may still hold it
+    _FIRST.pack_into(whole, 0, offset)
+    batches, *_ = native.plain_batches(bytes(whole), 0, offset, RUN_RECORDS)
+    return records_of(batches) if batches else None

@@ -39,6 +39,9 @@ class Held:
     state: StageState
     changelog: Changelog
     unacked: list[Any] = field(default_factory=list)
+    # The first offset that has not come yet, -1 before anything has; and the one behind what came without a fetch.
+    next_offset: int = -1
+    own_to: int = -1
 
     @property
     def restored_keys(self) -> frozenset[bytes]:

@@ -9,20 +9,23 @@ nothing unacknowledged was committed.
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
 from agents.batches import Batches, hand_over
+from agents.record_batches import records_at
 from agents.restore import Held, restore
 from agents.stage import Stage
 from connectors import telemetry
 from connectors.kafka import partition_of
 from pipeline.errors import Misconfigured
 from pipeline.outputs import runs_of
-from pipeline.state import Output
+from pipeline.state import Output, SourceRecord
 from schemas.topics import REKEYED
 
 MAX_PENDING = 50_000  # rows that wait for a flush before the agent waits for one
@@ -35,6 +38,7 @@ FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
 
 log = telemetry.log(__name__)
+_offset = attrgetter("offset")
 
 
 def die(reason: str, code: int = EXIT_BUG) -> None:
@@ -65,6 +69,7 @@ class Shell:
         self._producer: AIOKafkaProducer | None = None
         self._counted = {stage.source: asyncio.Event() for stage in stages}  # something, since the last publishing
         self._fresh: dict[str, int] = {}  # topic -> records counted since it was last published
+        self._when_acked = dict.fromkeys(self.stages, self._count_own)
         self._beat_at: float | None = None
         self.on_restored: Callable[[], None] = lambda: None
 
@@ -117,13 +122,47 @@ class Shell:
     async def count(self, topic: str, event: Any) -> None:
         """Apply one fetched batch; its ack waits for the flush that covers it."""
         held = self._held[topic, event.message.partition]
-        held.state.count(event.value)
-        self._fresh[topic] = self._fresh.get(topic, 0) + len(event.value)
-        self._counted[topic].set()
+        records, behind = event.value, event.message.offset + 1
+        if held.own_to >= behind:
+            records = ()
+        elif records and records[0].offset < held.own_to:
+            records = records[bisect_left(records, held.own_to, key=_offset) :]
+        self._apply(held, records, behind)
         event.value = event.message.value = None  # it is kept until it is acknowledged, its records need not be
         held.unacked.append(event)
         if held.state.pending > MAX_PENDING:
             await self.flush(topic)
+
+    def _count_own(self, batch: Any, ack: "asyncio.Future[Any]") -> None:
+        """Count what was written here to a topic that is counted here as well, when the broker has it.
+
+        Who waited for the next fetch of it waited twice: the judge, for every alert. That fetch brings the same
+        records once more, and with them the acknowledgement. Only if nothing is missing before it, by the offset that
+        the broker gave it (-1: it does not say): so it is as if it were fetched.
+        """
+        if ack.cancelled() or ack.exception() is not None:
+            return  # who awaits it ends the process
+        place = ack.result()
+        held = self._held.get((place.topic, place.partition))
+        if held is None or place.offset < 0 or place.offset != held.next_offset or held.state.pending > MAX_PENDING:
+            return
+        records = records_at(batch, place.offset)
+        if records:
+            held.own_to = place.offset + len(records)
+            try:
+                self._apply(held, records, held.own_to)
+            except Exception as error:
+                log.exception("counting failed", topic=place.topic)
+                die(f"counting {place.topic} failed: {error!r}")
+
+    def _apply(self, held: Held, records: Sequence[SourceRecord], behind: int) -> None:
+        """`behind`: the offset that follows."""
+        held.next_offset = max(held.next_offset, behind)
+        if records:
+            topic = held.stage.source
+            held.state.count(records)
+            self._fresh[topic] = self._fresh.get(topic, 0) + len(records)
+            self._counted[topic].set()
 
     async def publish(self, topic: str) -> None:
         """Only totals and alerts, so that readers need not wait for the changelog.
@@ -138,7 +177,7 @@ class Shell:
                     self._route(held.state.publish(), number, outputs)
             if not outputs or self._producer is None:
                 return
-            acks = await hand_over(self._producer, outputs)
+            acks = await hand_over(self._producer, outputs, self._when_acked)
         await asyncio.gather(*acks)
         self._reach("published")
 
@@ -181,7 +220,7 @@ class Shell:
         if change.rows:
             rows[held.stage.changelog, number] = held.changelog.write(change.rows)
         self._report(held)
-        return await hand_over(self._producer, outputs)
+        return await hand_over(self._producer, outputs, self._when_acked)
 
     def _of(self, topic: str) -> list[tuple[int, Held]]:
         return [(number, held) for (source, number), held in self._held.items() if source == topic]

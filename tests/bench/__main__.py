@@ -1,6 +1,7 @@
 """Our program and its peers on the same data and the same broker, in turns.
 
-usage: python -m tests.bench [--quick] [--rounds N] [--only NAME,...] [--campaigns N] [--out FOLDER] [--json]
+usage: pulse bench [--quick] [--rounds N] [--only NAME,...] [--campaigns N] [--cold EVENTS] [--json]; python -m
+tests.bench takes --out FOLDER as well
 """
 
 import argparse
@@ -30,6 +31,7 @@ def main() -> None:
         quick=arguments.quick,
         rounds=arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS),
         campaigns=arguments.campaigns,
+        cold=arguments.cold,
         say=lambda line: console.print(line, style="dim", markup=False, highlight=False),
     )
     found = comparison.measure()
@@ -53,11 +55,12 @@ def main() -> None:
 
 def _command(arguments: argparse.Namespace) -> str:
     """What measures the same again; where the artefact went is nobody else's business."""
-    parts = ["python -m tests.bench" if arguments.campaigns != CAMPAIGNS else "pulse bench"]
+    parts = ["pulse bench"]
     parts += ["--quick" if arguments.quick else ""]
     parts += [f"--rounds {arguments.rounds}" if arguments.rounds else ""]
     parts += [f"--only {arguments.only}" if arguments.only else ""]
     parts += [f"--campaigns {arguments.campaigns}" if arguments.campaigns != CAMPAIGNS else ""]
+    parts += [f"--cold {arguments.cold}" if arguments.cold else ""]
     return " ".join(filter(None, parts))
 
 
@@ -79,6 +82,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--only", default="", help="these systems, separated by commas")
     parser.add_argument("--campaigns", type=int, default=CAMPAIGNS, help=f"over so many campaigns ({CAMPAIGNS:,})")
+    parser.add_argument(
+        "--cold", type=int, default=0, help="one run of so many events for everybody, its whole cost with the start"
+    )
     parser.add_argument("--out", type=Path, default=Path(".pulse/bench"), help="folder of the artefact (.pulse/bench)")
     parser.add_argument("--json", action="store_true", help="the whole artefact on stdout")
     return parser.parse_args()

@@ -44,8 +44,10 @@ def chosen(names: str) -> list[System]:
     return [known[name] for name in wanted or known]
 
 
-def lengths_of(system: System, *, quick: bool) -> tuple[int, int]:
-    """Events of the short and the long run; short is 0 where one run is enough."""
+def lengths_of(system: System, *, quick: bool, cold: int = 0) -> tuple[int, int]:
+    """Events of the short and the long run; short is 0 where one run is enough. `cold`: of one for everybody."""
+    if cold:
+        return 0, cold
     if isinstance(system, Peer):
         return system.quick_lengths if quick else system.lengths
     return (QUICK_LENGTHS if quick else LENGTHS)["python"]
@@ -53,12 +55,16 @@ def lengths_of(system: System, *, quick: bool) -> tuple[int, int]:
 
 @dataclass
 class Comparison:
-    """`say` gets a line for people per step."""
+    """`say` gets a line for people per step.
+
+    `cold`: events of one run for everybody, whose whole cost counts, start and getting warm included; 0: as they say.
+    """
 
     systems: Sequence[System]
     quick: bool
     rounds: int
     campaigns: int
+    cold: int
     say: Callable[[str], None]
     missing: dict[str, str] = field(default_factory=dict)
     measured: list[Measured] = field(default_factory=list)
@@ -71,14 +77,14 @@ class Comparison:
         began, about = time.monotonic(), {"machine": machine(), "versions": versions(), "day": _now()}
         with broker() as environment:
             cluster = Cluster(environment["KAFKA_BOOTSTRAP_SERVERS"])
-            counts = sorted({count for system in present for count in lengths_of(system, quick=self.quick) if count})
+            counts = sorted({count for system in present for count in self._lengths(system) if count})
             data = {count: self._write(cluster, count) for count in counts}
             if counts:
                 wait_for_groups(cluster.bootstrap, data[counts[0]].topic)
             for number in range(self.rounds):
                 at = number % max(1, len(present))
                 for system in [*present[at:], *present[:at]]:
-                    for count in filter(None, lengths_of(system, quick=self.quick)):
+                    for count in filter(None, self._lengths(system)):
                         self._run(system, data[count], cluster, number)
         return {
             "measure": "comparison",
@@ -87,6 +93,7 @@ class Comparison:
             "quick": self.quick,
             "rounds": self.rounds,
             "campaigns": self.campaigns,
+            "cold": self.cold,
             "partitions": cluster.partitions,
             "data": {str(each.events): each.sha256 for each in data.values()},
             "calibration_ms": self._calibration(),
@@ -103,16 +110,20 @@ class Comparison:
         ]
 
     def _figure(self, system: System) -> dict[str, Any]:
-        short, long = lengths_of(system, quick=self.quick)
+        short, long = self._lengths(system)
         runs = [each.run for each in self.measured if each.run.system == system.name]
         good = [run for run in runs if not run.void]
         ends = [[run.cpu_s for run in good if run.events == count] for count in (short, long)]
         longest = [run for run in good if run.events == long]
-        if short:
+        if self.cold:
+            spread = [cpu_s * 1e6 / long for cpu_s in ends[1]]
+            cost, method = min(spread, default=None), "one whole run, start included"
+        elif short:
             cost, spread = marginal_us((short, ends[0]), (long, ends[1])), spread_us((short, ends[0]), (long, ends[1]))
+            method = "difference of two lengths"
         else:
             slopes = [slope for run in longest if (slope := warm_slope_us(run.samples, long)) is not None]
-            cost, spread = min(slopes, default=None), slopes
+            cost, spread, method = min(slopes, default=None), slopes, "warm slope, 50 to 97 % of the run"
         if cost is not None and cost <= 0:
             cost = None  # drowned in noise: these lengths are too short for it
         return {
@@ -123,10 +134,10 @@ class Comparison:
             "plain_job": system.plain_job if isinstance(system, Peer) else False,
             "note": system.note,
             "lengths": [short, long],
-            "method": "difference of two lengths" if short else "warm slope, 50 to 97 % of the run",
+            "method": method,
             "cpu_us_per_event": cost,
             "each_round_us": spread,
-            "start_cpu_s": _start_cpu_s(cost, long, ends[1]),
+            "start_cpu_s": None if self.cold else _start_cpu_s(cost, long, ends[1]),
             "wall_us_per_event": marginal_us(
                 (short, [run.wall_s for run in good if run.events == short]), (long, [run.wall_s for run in longest])
             )
@@ -137,6 +148,9 @@ class Comparison:
             "void": [run.void for run in runs if run.void],
             "missing": self.missing.get(system.name, ""),
         }
+
+    def _lengths(self, system: System) -> tuple[int, int]:
+        return lengths_of(system, quick=self.quick, cold=self.cold)
 
     def _prepare(self) -> None:
         for system in self.systems:

@@ -30,6 +30,8 @@ def main() -> None:
     found = json.loads(Path(sys.argv[1]).read_text())
     if found.get("measure") != "comparison":
         raise SystemExit(f"{sys.argv[1]} is not an artefact of `pulse bench`")
+    if found.get("cold"):
+        raise SystemExit(f"{sys.argv[1]} has whole runs with their start; the documents tell what comes after it")
     KEPT.parent.mkdir(exist_ok=True)
     KEPT.write_text(as_text(found))
     plot(found, PICTURE)

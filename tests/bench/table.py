@@ -26,7 +26,8 @@ def markdown(found: Mapping[str, Any]) -> str:
 
 def caption(found: Mapping[str, Any]) -> str:
     return (
-        f"CPU of the whole process tree, {found['campaigns']:,} campaigns, {found['partitions']} partitions, "
+        f"CPU of the whole process tree{', start included' if found.get('cold') else ''}, "
+        f"{found['campaigns']:,} campaigns, {found['partitions']} partitions, "
         f"{rounds_of(found)}, {found['day']}"
     )
 

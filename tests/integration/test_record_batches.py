@@ -1,15 +1,17 @@
 """Batches written in one go, on a real broker: it takes them in every codec, and librdkafka reads what was sent."""
 
 import asyncio
+import time
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import Consumer, TopicPartition
 
 from agents.batches import hand_over
-from agents.record_batches import form_of
+from agents.record_batches import form_of, records_at
 from connectors.kafka import client_config
 from connectors.kafka_admin import ensure_topics
 from connectors.settings import KafkaSettings, Settings
@@ -64,11 +66,23 @@ async def test_what_is_handed_over_is_what_another_client_reads(
     await producer.start()
     try:
         assert (form_of(producer) is not None) is BUILT
+        acked: list[tuple[Any, Any]] = []
         for _ in range(2):  # the second time its sequence goes on
-            acks = await hand_over(producer, {(topic.name, PARTITION): PAIRS})
+            acks = await hand_over(
+                producer, {(topic.name, PARTITION): PAIRS}, {topic.name: lambda batch, ack: acked.append((batch, ack))}
+            )
             offsets = [ack.offset for ack in await asyncio.gather(*acks)]
             assert len(offsets) > 4
             assert offsets == sorted(offsets)
     finally:
         await producer.stop()
     assert await asyncio.to_thread(read, settings, topic.name) == PAIRS * 2
+    without_a_fetch = [records_at(batch, ack.result().offset) for batch, ack in acked]
+    if not BUILT or codec not in {None, "lz4"}:
+        assert not any(without_a_fetch)  # only a fetch will do
+        return
+    found = [record for records in without_a_fetch for record in records or ()]
+    assert [(record.offset, record.key, record.value) for record in found] == [
+        (offset, *pair) for offset, pair in enumerate(PAIRS * 2)
+    ]
+    assert {abs(record.timestamp / 1000 - time.time()) < LIMIT_S for record in found} == {True}

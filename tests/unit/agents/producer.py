@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -41,6 +42,7 @@ class FakeProducer:
         self.steps: list[tuple[str, str]] = []
         self.written: dict[tuple[str, int], list[Batch]] = {}
         self.stopped = False
+        self.begins: dict[tuple[str, int], int] = {}  # offset of the first record of a partition, if not 0
         self.pending: dict[tuple[str, int], asyncio.Future[Any]] = {}
 
     def create_batch(self) -> Batch:
@@ -53,6 +55,7 @@ class FakeProducer:
         self.steps.append(("sent", topic))
         acked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.pending[topic, partition] = acked
+        offset = self.begins.get((topic, partition), 0) + len(self.records(topic, partition))
         self.written.setdefault((topic, partition), []).append(batch)
 
         def answer() -> None:
@@ -62,7 +65,7 @@ class FakeProducer:
                 acked.set_exception(OSError("the broker said no"))
             else:
                 self.steps.append(("acked", topic))
-                acked.set_result(None)
+                acked.set_result(SimpleNamespace(topic=topic, partition=partition, offset=offset))
 
         asyncio.get_running_loop().call_later(0.01, answer)
         return acked

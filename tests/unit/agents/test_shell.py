@@ -72,8 +72,8 @@ class Counter:
 
 
 class Message:
-    def __init__(self, partition: int) -> None:
-        self.partition = partition
+    def __init__(self, partition: int, offset: int) -> None:
+        self.partition, self.offset = partition, offset
 
 
 class Event:
@@ -81,7 +81,7 @@ class Event:
 
     def __init__(self, steps: list[tuple[str, str]], *offsets: int, partition: int = 0) -> None:
         self.value = [Rec(offset, 1, b"k", b"v") for offset in offsets]
-        self.message = Message(partition)
+        self.message = Message(partition, offsets[-1])
         self._steps = steps
 
     def ack(self) -> None:
@@ -264,6 +264,130 @@ async def test_a_full_state_is_flushed_before_more_is_taken(monkeypatch: pytest.
     assert producer.steps == []
     await shell.count(SOURCE, Event(producer.steps, 3))
     assert producer.steps.count(("event acked", "")) == 2
+
+
+# -- what a worker writes and counts itself --------------------------------------------------------------------
+
+FOLLOWING = Stage("judge", Label.JUDGE, OUT, "state.judge", lambda *_: Counter())
+
+
+def _records_of(batch: Any, offset: int) -> list[Rec]:
+    return [Rec(offset + place, 1, key, value) for place, (key, value) in enumerate(batch.records)]
+
+
+async def following(producer: FakeProducer, monkeypatch: pytest.MonkeyPatch, *, fetched_to: int | None = 0) -> Shell:
+    """A worker that also counts what it publishes; partition 0 of both, of which this much was fetched."""
+    monkeypatch.setattr(shell_module, "records_at", _records_of)
+    stages = (STAGE, FOLLOWING)
+    shell = Shell(stages, topic_ids={}, consumer_config={}, session_s=10, partitions=4, reach=lambda _: None)
+    await shell.start(producer)
+    shell._held = {(stage.source, 0): Held(stage, 0, Counter(), Changelog(b"me")) for stage in stages}
+    if fetched_to is not None:
+        producer.begins[OUT, 0] = fetched_to + 1
+        await shell.count(OUT, Event([], *range(fetched_to + 1)))
+    return shell
+
+
+def judged(shell: Shell) -> Any:
+    """The state that counts what is published."""
+    return shell._held[OUT, 0].state
+
+
+async def published(shell: Shell, *offsets: int) -> None:
+    await shell.count(SOURCE, Event([], *offsets))
+    await shell.publish(SOURCE)
+
+
+async def test_what_is_written_here_and_counted_here_is_counted_when_the_broker_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    producer = FakeProducer()
+    shell = await following(producer, monkeypatch)
+    shell._counted[OUT].clear()
+    await published(shell, 0)
+    await published(shell, 1)
+    assert (judged(shell).seen, judged(shell)._upto) == (3, 2)
+    assert shell._counted[OUT].is_set()
+
+
+async def test_what_a_flush_writes_is_counted_without_a_fetch_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = await following(FakeProducer(), monkeypatch)
+    await shell.count(SOURCE, Event([], 0))
+    await shell.flush(SOURCE)
+    assert (judged(shell).seen, judged(shell)._upto) == (2, 1)
+
+
+async def test_a_fetch_that_brings_it_again_changes_nothing_and_is_acked(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = FakeProducer()
+    shell = await following(producer, monkeypatch)
+    await published(shell, 0)
+    await shell.count(OUT, Event(producer.steps, 1))
+    assert judged(shell).seen == 2
+    await shell.flush(OUT)
+    assert producer.steps.count(("event acked", "")) == 1
+
+
+async def test_of_a_fetch_only_what_is_new_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = await following(FakeProducer(), monkeypatch)
+    await published(shell, 0)
+    await shell.count(OUT, Event([], 0, 1, 2, 3))
+    assert (judged(shell).seen, judged(shell)._upto) == (4, 3)
+
+
+async def test_where_somebody_else_has_written_before_it_a_fetch_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = FakeProducer()
+    shell = await following(producer, monkeypatch)
+    producer.begins[OUT, 0] = 5
+    await published(shell, 0)
+    assert judged(shell).seen == 1
+    await shell.count(OUT, Event([], 1, 2, 3, 4, 5))
+    await published(shell, 1)
+    assert (judged(shell).seen, judged(shell)._upto) == (7, 6)
+
+
+async def test_before_the_first_fetch_of_an_assignment_nobody_knows_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shell = await following(FakeProducer(), monkeypatch, fetched_to=None)
+    await published(shell, 0)
+    assert judged(shell).seen == 0
+
+
+async def test_a_batch_whose_place_the_broker_does_not_tell_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = FakeProducer()
+    shell = await following(producer, monkeypatch, fetched_to=None)
+    producer.begins[OUT, 0] = -1
+    await published(shell, 0)
+    assert judged(shell).seen == 0
+
+
+async def test_what_is_not_held_any_more_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = await following(FakeProducer(), monkeypatch)
+    state = judged(shell)
+    await shell.count(SOURCE, Event([], 0))
+    publishing = asyncio.create_task(shell.publish(SOURCE))
+    await asyncio.sleep(0.002)
+    shell.forget()
+    await publishing
+    assert state.seen == 1
+
+
+async def test_a_state_that_is_full_waits_for_its_flush_and_the_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = await following(FakeProducer(), monkeypatch)
+    monkeypatch.setattr(shell_module, "MAX_PENDING", 0)
+    monkeypatch.setattr(shell, "flush", lambda _topic: asyncio.sleep(0))
+    await published(shell, 0)
+    assert judged(shell).seen == 1
+
+
+async def test_what_cannot_be_counted_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = await following(FakeProducer(), monkeypatch)
+    said: list[str] = []
+    monkeypatch.setattr(shell_module, "die", said.append)
+    monkeypatch.setattr(judged(shell), "count", lambda _records: 1 // 0)
+    await published(shell, 0)
+    assert len(said) == 1
+    assert said[0].startswith(f"counting {OUT} failed: ZeroDivisionError")
 
 
 # -- assignment ------------------------------------------------------------------------------------------------

@@ -27,8 +27,9 @@ def test_options_go_on_and_the_exit_code_comes_back(monkeypatch: pytest.MonkeyPa
         return SimpleNamespace(returncode=1)
 
     monkeypatch.setattr(subprocess, "run", ran)
-    assert main.run(["bench", "--quick", "--rounds", "2", "--only", "ours,c_floor", "--json"]) == 1
-    assert seen[0][1:] == ["-m", "tests.bench", "--quick", "--json", "--rounds", "2", "--only", "ours,c_floor"]
+    options = ["--only", "ours,c_floor", "--rounds", "2", "--campaigns", "7", "--cold", "9"]
+    assert main.run(["bench", "--quick", "--json", *options]) == 1
+    assert seen[0][1:] == ["-m", "tests.bench", "--quick", "--json", *options]
 
 
 def test_an_unknown_system_is_named_and_the_known_ones_are_listed() -> None:
