@@ -1,10 +1,10 @@
 """Rows of a file as batches of events that leave together: as many as there are, or as many as are due."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from connectors.clock import Clock
+from connectors.file_source.ahead import RowsAhead
 from connectors.file_source.mapping import RowMapping
 from connectors.file_source.rows import Row, RowFile
 from pipeline import events
@@ -62,7 +62,7 @@ class Batches:
     def __init__(
         self,
         file: RowFile,
-        rows: Iterator[Row],
+        rows: RowsAhead,
         mapping: RowMapping | None,
         clock: Clock,
         options: ReplayOptions,
@@ -81,10 +81,10 @@ class Batches:
         """The next rows; an empty batch after `stop`. Raises Misconfigured when a column is not there."""
         batch = Batch()
         while batch.rows < BATCH_ROWS and not self._stop.is_set():
-            read = self._held or self._read()
+            read = self._held or await self._read()
             self._held = None
             if read is None:
-                batch.last = True
+                batch.last = not self._stop.is_set()  # after a stop there are no more rows, wherever the file ends
                 return batch
             wait_s = self._due_in_s(read)
             if wait_s > 0:
@@ -96,8 +96,8 @@ class Batches:
             self._put(batch, read)
         return batch
 
-    def _read(self) -> _Read | None:
-        row = next(self._rows, None)
+    async def _read(self) -> _Read | None:
+        row = await self._rows.next()
         if row is None:
             return None
         if row.problem is not None:

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from connectors import telemetry
 from connectors.clock import Clock
+from connectors.file_source.ahead import RowsAhead
 from connectors.file_source.batches import Batch, Batches, ReplayOptions
 from connectors.file_source.cursor import FileCursor, FilePosition
 from connectors.file_source.mapping import RowMapping
@@ -74,7 +74,8 @@ class FileReplay:
         """
         stop = self._stop or asyncio.Event()
         mapping_digest = "unmapped" if self._mapping is None else self._mapping.digest()
-        cursor = FileCursor(self._file.name, self._file.digest(), mapping_digest)
+        digest = await asyncio.to_thread(self._file.digest)
+        cursor = FileCursor(self._file.name, digest, mapping_digest)
         try:
             async with AsyncExitStack() as resources:
                 producer = await _unless_stopped(lambda: start_producer(self._settings), stop)
@@ -94,8 +95,8 @@ class FileReplay:
     ) -> None:
         outgoing = await self._opened(self._topics.events, resources)
         letters = await self._opened(self._topics.dead_letters, resources)
-        rows = resources.enter_context(closing(self._file.rows()))
-        passed = sum(1 for _ in islice(rows, position.rows))
+        rows = resources.enter_context(closing(RowsAhead(self._file, stop)))
+        passed = await rows.skip(position.rows)
         batches = Batches(
             self._file, rows, self._mapping, self._clock, self._options, recorded_ms=position.recorded_ms, stop=stop
         )

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,12 +52,15 @@ class RowFile:
                 digest.update(chunk)
         return digest.hexdigest()
 
-    def rows(self) -> Generator[Row, None, None]:
-        """Every row in order. Raises Misconfigured when the file is missing, cut off, or has no header."""
+    def rows(self, given_up: Callable[[], bool] = lambda: False) -> Generator[Row, None, None]:
+        """Every row in order. Raises Misconfigured when the file is missing, cut off, or has no header.
+
+        `given_up`: asked while the rest of a line that is too long is passed over; then that line is the last.
+        """
         with self._readable(), self.path.open("rb") as disk:
             self._disk, self.size_bytes = disk, self.path.stat().st_size
             packed = disk.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
-            lines = _lines(gzip.open(disk) if packed else disk)  # noqa: SIM115 - closed with the disk file below it
+            lines = _lines(gzip.open(disk) if packed else disk, given_up)  # noqa: SIM115 - closed with the disk file
             yield from _csv_rows(lines, self._delimiter, self.path) if self.format == "csv" else _json_rows(lines)
 
     @contextmanager
@@ -91,11 +94,14 @@ def format_of(path: Path) -> Format:
     )
 
 
-def _lines(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
+def _lines(file: IO[bytes] | gzip.GzipFile, given_up: Callable[[], bool]) -> Iterator[bytes]:
     """Lines with their ends; of a longer one `MAX_ROW_BYTES` + 1 bytes, and its rest is passed over."""
     while line := file.readline(MAX_ROW_BYTES + 1):
         rest = line
         while len(rest) > MAX_ROW_BYTES and not rest.endswith(b"\n"):
+            if given_up():  # packed, it may go on for hours
+                yield line
+                return
             rest = file.readline(MAX_ROW_BYTES + 1)
         yield line
 

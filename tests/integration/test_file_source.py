@@ -1,6 +1,7 @@
 """Recorded files into a real broker: whole, once, gone on with, and paced."""
 
 import asyncio
+import gzip
 import json
 import os
 import subprocess
@@ -115,6 +116,18 @@ async def test_a_run_that_was_stopped_is_gone_on_with_where_it_ended(
     assert astuple(second) == (700, 770, 0, 300, True)
     ids = [json.loads(record.value)["event_id"] for record in await records_of(settings, topics.events)]
     assert (len(ids), len(set(ids))) == (1100, 1100)
+
+
+async def test_a_stop_ends_the_reading_of_a_packed_line_without_an_end(
+    run: Any, tmp_path: Path, topic_prefix: str
+) -> None:
+    path, stop = tmp_path / f"{topic_prefix}bomb.ndjson.gz", asyncio.Event()
+    path.write_bytes(gzip.compress(b"x" * (1 << 20)) * 20_000)  # 20 MB of 20 GB
+    reading = asyncio.ensure_future(run(path, stop=stop))
+    await asyncio.sleep(1.0)
+    stop.set()
+    result = await asyncio.wait_for(reading, 10)
+    assert not result.finished
 
 
 async def test_another_mapping_of_the_same_file_is_another_source(

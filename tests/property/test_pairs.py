@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from aiokafka.codec import lz4_decode, lz4_encode
+from aiokafka.codec import lz4_decode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.kafka_producer import pack
 from pipeline.changelog import Changelog, encoded
 from pipeline.copies import SEPARATOR
 from pipeline.counted_kept import CAMPAIGN_PREFIX, kept_campaigns
@@ -60,10 +61,10 @@ def test_blocks_that_are_full_are_packed_and_hold_the_same(
 
     def keeping(records: bytes) -> bytes:
         kept.append(records)
-        return bytes(lz4_encode(records))
+        return pack(records)
 
-    for pack in (lz4_encode, keeping):
-        found, others = PairsOfBlocks(room_bytes, pack), PairsOfBlocks(room_bytes, pack)
+    for packing in (pack, keeping):
+        found, others = PairsOfBlocks(room_bytes, packing), PairsOfBlocks(room_bytes, packing)
         others.extend(more)
         for pair in pairs:
             found.append(pair)

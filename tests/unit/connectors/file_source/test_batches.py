@@ -9,6 +9,7 @@ import pytest
 
 from connectors.clock import Clock
 from connectors.file_source import batches as batches_module
+from connectors.file_source.ahead import RowsAhead
 from connectors.file_source.batches import BATCH_ROWS, Batch, Batches, ReplayOptions
 from connectors.file_source.rows import RowFile
 from pipeline.errors import Misconfigured
@@ -26,15 +27,15 @@ def source(
 ) -> Batches:
     path = tmp_path / "a.ndjson"
     path.write_text("\n".join(lines))
-    file = RowFile(path)
+    file, stop = RowFile(path), stop or asyncio.Event()
     return Batches(
         file,
-        file.rows(),
+        RowsAhead(file, stop),
         None,
         Clock.real(),
         ReplayOptions(**options),
         recorded_ms=recorded_ms,
-        stop=stop or asyncio.Event(),
+        stop=stop,
     )
 
 
@@ -96,11 +97,20 @@ async def test_a_stop_ends_the_wait_for_a_row_that_is_not_due(tmp_path: Path) ->
     assert (batch.rows, batch.last) == (0, False)
 
 
+async def test_a_stop_within_a_line_without_an_end_is_not_the_end_of_the_file(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    batches = source(tmp_path, [" " * (3 << 20), line(1, T0)], stop=stop)
+    reading = asyncio.ensure_future(batches.next())
+    await asyncio.sleep(0)  # it has asked for rows
+    stop.set()
+    assert (await reading).last is False
+
+
 async def test_a_csv_file_without_a_mapping_is_said_to_need_one(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id\n1\n")
-    file = RowFile(path)
-    batches = Batches(file, file.rows(), None, Clock.real(), ReplayOptions(), recorded_ms=0, stop=asyncio.Event())
+    file, stop = RowFile(path), asyncio.Event()
+    batches = Batches(file, RowsAhead(file, stop), None, Clock.real(), ReplayOptions(), recorded_ms=0, stop=stop)
     with pytest.raises(Misconfigured) as refused:
         await batches.next()
     assert "--mapping" in refused.value.detail

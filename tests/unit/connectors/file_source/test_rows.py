@@ -54,6 +54,21 @@ def test_a_row_that_is_too_long_is_oversized_and_the_next_is_read(tmp_path: Path
     assert rows[1].columns["id"] == "2"
 
 
+def test_a_packed_line_without_an_end_is_given_up_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson.gz"
+    path.write_bytes(gzip.compress(b"x" * (40 * MAX_ROW_BYTES) + b'\n{"a":1}\n'))
+    asked: list[bool] = []
+
+    def given_up() -> bool:
+        asked.append(len(asked) == 3)
+        return asked[-1]
+
+    rows = list(RowFile(path).rows(given_up))
+    assert [row.problem.code if row.problem else "" for row in rows] == ["oversized"]
+    assert asked == [False, False, False, True]
+    assert [row.number for row in RowFile(path).rows()] == [0, 1]
+
+
 def test_json_lines_are_objects_or_refused_each_by_itself(tmp_path: Path) -> None:
     rows = read(tmp_path, "a.ndjson", b'{"a":1}\n\nnothing\n[1]\n{"a":2}')
     assert [(row.number, row.problem.code if row.problem else row.columns) for row in rows] == [
