@@ -89,7 +89,7 @@ def _attach(app: faust.App, shell: Shell, topic: str, settings: WorkerSettings) 
 
 def _hook(app: faust.App, shell: Shell, clock: Clock) -> None:
     async def forget(app: faust.App, revoked: Any, **_: Any) -> None:
-        shell.forget()  # the consumer has waited for the flush and committed before this signal
+        await shell.let_go()  # the consumer has waited for what was fetched, and committed, before this signal
 
     async def restore(app: faust.App, **_: Any) -> None:
         generation = app.consumer_generation_id

@@ -1,7 +1,7 @@
 """Writes many records as whole batches and waits until the broker has all of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,8 @@ from pipeline.outputs import Pairs
 
 # (topic, partition) -> (key, value) in order; a value of None deletes the key of a compacted topic
 Batches = dict[tuple[str, int], Pairs]
-WhenAcked = Callable[[Any, "asyncio.Future[Any]"], None]  # a batch, and the answer to it
+Ack = asyncio.Future[Any]
+WhenAcked = Callable[[Any, Ack], None]  # a batch, and the answer to it
 NOBODY: Mapping[str, WhenAcked] = MappingProxyType({})
 
 
@@ -24,13 +25,13 @@ async def send_batches(producer: AIOKafkaProducer, batches: Batches) -> None:
 
 async def hand_over(
     producer: AIOKafkaProducer, batches: Batches, when_acked: Mapping[str, WhenAcked] = NOBODY
-) -> list[Awaitable[Any]]:
+) -> list[Ack]:
     """The producer has everything; the acks are to be awaited. Whose call returns first is written first.
 
     Calls that overlap may pass each other: the producer takes a batch for a partition when the one before is out.
     `when_acked`: who is told of the answers to batches of a topic, in the order in which they come.
     """
-    form, acks = form_of(producer), list[Awaitable[Any]]()
+    form, acks = form_of(producer), list[Ack]()
     for (topic, partition), pairs in batches.items():
         for batch in _appended(producer, pairs) if form is None else written(pairs, form):
             ack = await producer.send_batch(batch, topic, partition=partition)

@@ -17,10 +17,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from agents.batches import Batches, hand_over
+from agents.batches import Ack, Batches, hand_over
 from agents.record_batches import records_at
 from agents.restore import Held, restore
 from agents.stage import Stage
+from agents.stage_telemetry import tell_lag, tell_tallies
 from connectors import telemetry
 from connectors.kafka import partition_of
 from pipeline.errors import Misconfigured
@@ -36,6 +37,7 @@ TOGETHER_S = 0.001  # what came of several partitions in one fetch is counted on
 BEAT_S = 0.5
 FROZEN_SHARE = 0.8  # of the session timeout: after that the group has given our partitions away
 EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
+CREATE_TIME = 0  # in what the broker answers: records keep the times they were sent with
 
 log = telemetry.log(__name__)
 _offset = attrgetter("offset")
@@ -69,7 +71,9 @@ class Shell:
         self._producer: AIOKafkaProducer | None = None
         self._counted = {stage.source: asyncio.Event() for stage in stages}  # something, since the last publishing
         self._fresh: dict[str, int] = {}  # topic -> records counted since it was last published
+        self._unanswered: dict[str, list[Ack]] = {stage.source: [] for stage in stages}  # of what was published early
         self._when_acked = dict.fromkeys(self.stages, self._count_own)
+        self._lets_go = False
         self._beat_at: float | None = None
         self.on_restored: Callable[[], None] = lambda: None
 
@@ -77,6 +81,7 @@ class Shell:
         self._producer = producer
 
     async def stop(self) -> None:
+        await self.let_go()
         if self._producer is not None:
             await self._producer.stop()
 
@@ -100,8 +105,18 @@ class Shell:
 
     # -- assignment ------------------------------------------------------------------------------------------
 
-    def forget(self) -> None:
+    async def let_go(self) -> None:
+        """Hold nothing any more; what was counted is kept before.
+
+        The consumer waits until everything it has fetched is acknowledged, but what was counted without a fetch would
+        be forgotten by a rebalance, or be written after the producer has stopped.
+        """
+        self._lets_go = True
+        for topic in self.stages:
+            if any(held.state.pending or held.unacked for _, held in self._of(topic)):
+                await self._or_die(topic, self.flush)
         self._held.clear()
+        self._lets_go = False
 
     async def restore(self, assigned: Iterable[tuple[str, int]], *, still_current: Callable[[], bool]) -> None:
         """Awaited while the source partitions are paused; thrown away if a newer assignment has overtaken it."""
@@ -122,42 +137,40 @@ class Shell:
     async def count(self, topic: str, event: Any) -> None:
         """Apply one fetched batch; its ack waits for the flush that covers it."""
         held = self._held[topic, event.message.partition]
-        records, behind = event.value, event.message.offset + 1
-        if held.own_to >= behind:
-            records = ()
-        elif records and records[0].offset < held.own_to:
+        records = event.value
+        if records and records[0].offset < held.own_to:
             records = records[bisect_left(records, held.own_to, key=_offset) :]
-        self._apply(held, records, behind)
+        self._apply(held, records, event.message.offset + 1)
         event.value = event.message.value = None  # it is kept until it is acknowledged, its records need not be
         held.unacked.append(event)
         if held.state.pending > MAX_PENDING:
             await self.flush(topic)
 
-    def _count_own(self, batch: Any, ack: "asyncio.Future[Any]") -> None:
+    def _count_own(self, batch: Any, ack: Ack) -> None:
         """Count what was written here to a topic that is counted here as well, when the broker has it.
 
         Who waited for the next fetch of it waited twice: the judge, for every alert. That fetch brings the same
         records once more, and with them the acknowledgement. Only if nothing is missing before it, by the offset that
-        the broker gave it (-1: it does not say): so it is as if it were fetched.
+        the broker gave it (-1: it does not say), and if its times are those it was sent with: so it is as if fetched.
         """
-        if ack.cancelled() or ack.exception() is not None:
+        if self._lets_go or ack.cancelled() or ack.exception() is not None:
             return  # who awaits it ends the process
         place = ack.result()
         held = self._held.get((place.topic, place.partition))
-        if held is None or place.offset < 0 or place.offset != held.next_offset or held.state.pending > MAX_PENDING:
+        if held is None or place.offset < 0 or place.offset != held.next_offset or place.timestamp_type != CREATE_TIME:
             return
-        records = records_at(batch, place.offset)
-        if records:
-            held.own_to = place.offset + len(records)
-            try:
-                self._apply(held, records, held.own_to)
-            except Exception as error:
-                log.exception("counting failed", topic=place.topic)
-                die(f"counting {place.topic} failed: {error!r}")
+        if held.state.pending > MAX_PENDING or not (records := records_at(batch, place.offset)):
+            return
+        held.own_to = place.offset + len(records)
+        try:
+            self._apply(held, records, held.own_to)
+        except Exception as error:
+            log.exception("counting failed", topic=place.topic)
+            die(f"counting {place.topic} failed: {error!r}")
 
-    def _apply(self, held: Held, records: Sequence[SourceRecord], behind: int) -> None:
-        """`behind`: the offset that follows."""
-        held.next_offset = max(held.next_offset, behind)
+    def _apply(self, held: Held, records: Sequence[SourceRecord], next_offset: int) -> None:
+        """`next_offset`: what follows them. A fetch may bring less than has come already."""
+        held.next_offset = max(held.next_offset, next_offset)
         if records:
             topic = held.stage.source
             held.state.count(records)
@@ -178,6 +191,7 @@ class Shell:
             if not outputs or self._producer is None:
                 return
             acks = await hand_over(self._producer, outputs, self._when_acked)
+            self._unanswered[topic] = [ack for ack in self._unanswered[topic] if not ack.done()] + acks
         await asyncio.gather(*acks)
         self._reach("published")
 
@@ -186,7 +200,7 @@ class Shell:
             self._refuse_after_freeze()
             self._reach("before_flush")
             acked: list[list[Any]] = []
-            acks: list[Awaitable[Any]] = []
+            acks: list[Ack] = []
             rows: Batches = {}
             for number, held in self._of(topic):
                 async with self._publishing[topic]:
@@ -195,7 +209,8 @@ class Shell:
                 await asyncio.sleep(0)  # a partition at a time: what comes in meanwhile shall not wait for them all
             if not acked or self._producer is None:
                 return
-            await asyncio.gather(*acks)
+            # What was published early as well: the rows say it is out, and another broker may be slower with it.
+            await asyncio.gather(*acks, *self._unanswered[topic])
             self._reach("totals_written")
             acks = []
             for place, records in rows.items():
@@ -208,7 +223,7 @@ class Shell:
             telemetry.flush_age_s()
             self._reach("acked")
 
-    async def _take(self, held: Held, number: int, acked: list[list[Any]], rows: Batches) -> list[Awaitable[Any]]:
+    async def _take(self, held: Held, number: int, acked: list[list[Any]], rows: Batches) -> list[Ack]:
         """Hand over what a partition has to publish; add to what it has to acknowledge afterwards, and to keep."""
         if self._producer is None or not (held.unacked or held.state.pending):
             return []
@@ -219,7 +234,7 @@ class Shell:
         self._route(change.outputs, number, outputs)
         if change.rows:
             rows[held.stage.changelog, number] = held.changelog.write(change.rows)
-        self._report(held)
+        tell_tallies(held)
         return await hand_over(self._producer, outputs, self._when_acked)
 
     def _of(self, topic: str) -> list[tuple[int, Held]]:
@@ -235,20 +250,6 @@ class Shell:
                 batches[name, number].extend(run)
             else:
                 batches[name, number] = run
-
-    def _report(self, held: Held) -> None:
-        stage = held.stage.label
-        for (kind, label), n in held.state.tallies().items():
-            if kind == "received":
-                telemetry.received(stage, n)
-            elif kind == "emitted":
-                telemetry.emitted(stage, n)
-            elif kind == "dropped":
-                telemetry.dropped(stage, label, n)
-            elif kind == "unknown_campaign":
-                telemetry.unknown_campaigns(stage, n, held.stage.source)
-            else:
-                telemetry.dead_lettered(stage, label, n)
 
     async def keep_publishing(self, topic: str, every_s: float) -> None:
         """As soon as something was counted; seldomer under load, so that a total is written once for many records."""
@@ -277,14 +278,5 @@ class Shell:
             die(f"flush of {topic} failed: {error!r}")
 
     def report_lag(self, end_of: Callable[[str, int], int | None], now_ms: int) -> None:
-        """Tell how far behind each partition is, in records and in time. `end_of`: its end as last fetched."""
-        behind_s: dict[str, float] = {}
-        for (topic, number), held in self._held.items():
-            end = end_of(topic, number)
-            if end is not None:
-                telemetry.consumer_lag(topic, number, max(0, end - held.state.counted_to - 1))
-            if held.state.clock_ms > 0:
-                late_s = max(0.0, (now_ms - held.state.clock_ms) / 1000)
-                behind_s[held.stage.label] = max(behind_s.get(held.stage.label, 0.0), late_s)
-        for label, late_s in behind_s.items():
-            telemetry.event_lag_s(label, late_s)
+        """Tell how far behind each partition is. `end_of`: its end as last fetched."""
+        tell_lag(self._held, end_of, now_ms)

@@ -43,7 +43,7 @@ class Taken:
 
 
 class StageState(Protocol):
-    """The rows of one partition. Called from one task; nothing here awaits."""
+    """The rows of one partition. Called from one loop, a call at a time; nothing here awaits."""
 
     def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
         """Take over restored rows. Every record up to `counted_to` is in them; single rows may be further."""

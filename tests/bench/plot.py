@@ -33,7 +33,8 @@ def plot(found: Mapping[str, Any], path: Path) -> Path | None:
     axes.set_xlim(min(costs) / 2, max(costs) * 6)
     axes.set_xlabel("CPU microseconds per event, whole process tree (logarithmic; shorter is better)")
     axes.set_title(
-        f"321-byte events to totals, {found['campaigns']:,} campaigns, real Kafka, {found['day'][:10]}\n"
+        f"321-byte events to totals{', start included' if found.get('cold') else ''}, "
+        f"{found['campaigns']:,} campaigns, real Kafka, {found['day'][:10]}\n"
         f"{found['machine']['cpu']}, {found['machine']['cores']} cores; in brackets: times the C floor",
         loc="left",
         fontsize=10,

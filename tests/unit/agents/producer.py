@@ -42,6 +42,8 @@ class FakeProducer:
         self.steps: list[tuple[str, str]] = []
         self.written: dict[tuple[str, int], list[Batch]] = {}
         self.stopped = False
+        self.answers_s: dict[str, float] = {}  # how long it takes for a topic, if not 10 ms
+        self.timestamp_type = 0
         self.begins: dict[tuple[str, int], int] = {}  # offset of the first record of a partition, if not 0
         self.pending: dict[tuple[str, int], asyncio.Future[Any]] = {}
 
@@ -65,9 +67,11 @@ class FakeProducer:
                 acked.set_exception(OSError("the broker said no"))
             else:
                 self.steps.append(("acked", topic))
-                acked.set_result(SimpleNamespace(topic=topic, partition=partition, offset=offset))
+                acked.set_result(
+                    SimpleNamespace(topic=topic, partition=partition, offset=offset, timestamp_type=self.timestamp_type)
+                )
 
-        asyncio.get_running_loop().call_later(0.01, answer)
+        asyncio.get_running_loop().call_later(self.answers_s.get(topic, 0.01), answer)
         return acked
 
     async def stop(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,18 +10,14 @@ import pytest
 from agents import shell as shell_module
 from agents.restore import Held
 from agents.shell import EXIT_BUG, EXIT_MISCONFIGURED, Shell
-from agents.stage import Stage
 from connectors import telemetry
 from connectors.kafka import partition_of
 from pipeline.changelog import HEADER, Changelog
-from pipeline.codes import Stage as Label
 from pipeline.copies import SEPARATOR
 from pipeline.errors import Misconfigured
-from pipeline.state import Output, SourceRecord, Taken
-from tests.partition import Rec
+from pipeline.state import Taken
 from tests.unit.agents.producer import FakeProducer
-
-SOURCE, CHANGELOG, OUT = "source", "state", "totals"
+from tests.unit.agents.shell_parts import CHANGELOG, OUT, SOURCE, STAGE, Counter, Event, held, started
 
 
 class Died(BaseException):
@@ -38,70 +34,6 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Died(reason, code)
 
     monkeypatch.setattr(shell_module, "die", die)
-
-
-class Counter:
-    """A state that publishes and keeps how many records it has seen."""
-
-    def __init__(self) -> None:
-        self.counted_to, self.clock_ms, self.seen, self._upto = -1, 1_000, 0, -1
-        self.pending_rows = 0
-
-    def load(self, rows: Iterable[tuple[bytes, list[Any]]], *, counted_to: int) -> None:
-        self.counted_to = counted_to
-
-    def count(self, records: Sequence[SourceRecord]) -> None:
-        self.seen += len(records)
-        self._upto = records[-1].offset
-        self.pending_rows += len(records)
-
-    @property
-    def pending(self) -> int:
-        return self.pending_rows
-
-    def publish(self) -> list[Output]:
-        return [(OUT, b"k", b"%d" % self.seen)]
-
-    def take(self) -> Taken:
-        self.counted_to, self.pending_rows = self._upto, 0
-        number = b"%d" % self.seen
-        return Taken([(OUT, b"k", number)], [(b"k", [self.seen]), (HEADER, [self.seen])], self._upto)
-
-    def tallies(self) -> dict[tuple[str, str], int]:
-        return {("received", ""): 1, ("emitted", ""): 1}
-
-
-class Message:
-    def __init__(self, partition: int, offset: int) -> None:
-        self.partition, self.offset = partition, offset
-
-
-class Event:
-    """One fetched batch, as Faust hands it over."""
-
-    def __init__(self, steps: list[tuple[str, str]], *offsets: int, partition: int = 0) -> None:
-        self.value = [Rec(offset, 1, b"k", b"v") for offset in offsets]
-        self.message = Message(partition, offsets[-1])
-        self._steps = steps
-
-    def ack(self) -> None:
-        self._steps.append(("event acked", ""))
-
-
-STAGE = Stage("counted", Label.AGGREGATE, SOURCE, CHANGELOG, lambda *_: Counter())
-
-
-def held(partition: int = 0) -> Held:
-    return Held(STAGE, partition, Counter(), Changelog(b"me"))
-
-
-async def started(
-    producer: FakeProducer, *, session_s: float = 10, reach: Callable[[str], None] = lambda _: None, partitions: int = 1
-) -> Shell:
-    made = Shell((STAGE,), topic_ids={SOURCE: "id"}, consumer_config={}, session_s=session_s, partitions=4, reach=reach)
-    await made.start(producer)
-    made._held = {(SOURCE, number): held(number) for number in range(partitions)}
-    return made
 
 
 async def test_totals_are_acknowledged_before_the_changelog_is_sent_and_that_before_the_records_are_acked() -> None:
@@ -157,6 +89,26 @@ async def test_publishing_writes_totals_and_neither_keeps_nor_acks() -> None:
     await shell.publish(SOURCE)
     assert producer.steps == [("sent", OUT), ("acked", OUT)]
     assert places == ["published"]
+
+
+class Early(Counter):
+    """Publishes everything at once: a flush has only rows to write."""
+
+    def take(self) -> Taken:
+        return replace(super().take(), outputs=[])
+
+
+async def test_rows_wait_for_what_was_published_before_them_whatever_broker_has_it() -> None:
+    producer = FakeProducer()
+    producer.answers_s[OUT] = 0.05  # another leader, and a slow one
+    shell = await started(producer)
+    shell._held[SOURCE, 0] = Held(STAGE, 0, Early(), Changelog(b"me"))
+    await shell.count(SOURCE, Event(producer.steps, 0))
+    publishing = asyncio.create_task(shell.publish(SOURCE))
+    await asyncio.sleep(0.002)
+    await shell.flush(SOURCE)
+    await publishing
+    assert producer.steps.index(("acked", OUT)) < producer.steps.index(("sent", CHANGELOG))
 
 
 async def test_a_partition_that_is_revoked_during_a_flush_is_not_written_any_more() -> None:
@@ -266,130 +218,6 @@ async def test_a_full_state_is_flushed_before_more_is_taken(monkeypatch: pytest.
     assert producer.steps.count(("event acked", "")) == 2
 
 
-# -- what a worker writes and counts itself --------------------------------------------------------------------
-
-FOLLOWING = Stage("judge", Label.JUDGE, OUT, "state.judge", lambda *_: Counter())
-
-
-def _records_of(batch: Any, offset: int) -> list[Rec]:
-    return [Rec(offset + place, 1, key, value) for place, (key, value) in enumerate(batch.records)]
-
-
-async def following(producer: FakeProducer, monkeypatch: pytest.MonkeyPatch, *, fetched_to: int | None = 0) -> Shell:
-    """A worker that also counts what it publishes; partition 0 of both, of which this much was fetched."""
-    monkeypatch.setattr(shell_module, "records_at", _records_of)
-    stages = (STAGE, FOLLOWING)
-    shell = Shell(stages, topic_ids={}, consumer_config={}, session_s=10, partitions=4, reach=lambda _: None)
-    await shell.start(producer)
-    shell._held = {(stage.source, 0): Held(stage, 0, Counter(), Changelog(b"me")) for stage in stages}
-    if fetched_to is not None:
-        producer.begins[OUT, 0] = fetched_to + 1
-        await shell.count(OUT, Event([], *range(fetched_to + 1)))
-    return shell
-
-
-def judged(shell: Shell) -> Any:
-    """The state that counts what is published."""
-    return shell._held[OUT, 0].state
-
-
-async def published(shell: Shell, *offsets: int) -> None:
-    await shell.count(SOURCE, Event([], *offsets))
-    await shell.publish(SOURCE)
-
-
-async def test_what_is_written_here_and_counted_here_is_counted_when_the_broker_has_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    producer = FakeProducer()
-    shell = await following(producer, monkeypatch)
-    shell._counted[OUT].clear()
-    await published(shell, 0)
-    await published(shell, 1)
-    assert (judged(shell).seen, judged(shell)._upto) == (3, 2)
-    assert shell._counted[OUT].is_set()
-
-
-async def test_what_a_flush_writes_is_counted_without_a_fetch_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = await following(FakeProducer(), monkeypatch)
-    await shell.count(SOURCE, Event([], 0))
-    await shell.flush(SOURCE)
-    assert (judged(shell).seen, judged(shell)._upto) == (2, 1)
-
-
-async def test_a_fetch_that_brings_it_again_changes_nothing_and_is_acked(monkeypatch: pytest.MonkeyPatch) -> None:
-    producer = FakeProducer()
-    shell = await following(producer, monkeypatch)
-    await published(shell, 0)
-    await shell.count(OUT, Event(producer.steps, 1))
-    assert judged(shell).seen == 2
-    await shell.flush(OUT)
-    assert producer.steps.count(("event acked", "")) == 1
-
-
-async def test_of_a_fetch_only_what_is_new_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = await following(FakeProducer(), monkeypatch)
-    await published(shell, 0)
-    await shell.count(OUT, Event([], 0, 1, 2, 3))
-    assert (judged(shell).seen, judged(shell)._upto) == (4, 3)
-
-
-async def test_where_somebody_else_has_written_before_it_a_fetch_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    producer = FakeProducer()
-    shell = await following(producer, monkeypatch)
-    producer.begins[OUT, 0] = 5
-    await published(shell, 0)
-    assert judged(shell).seen == 1
-    await shell.count(OUT, Event([], 1, 2, 3, 4, 5))
-    await published(shell, 1)
-    assert (judged(shell).seen, judged(shell)._upto) == (7, 6)
-
-
-async def test_before_the_first_fetch_of_an_assignment_nobody_knows_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    shell = await following(FakeProducer(), monkeypatch, fetched_to=None)
-    await published(shell, 0)
-    assert judged(shell).seen == 0
-
-
-async def test_a_batch_whose_place_the_broker_does_not_tell_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    producer = FakeProducer()
-    shell = await following(producer, monkeypatch, fetched_to=None)
-    producer.begins[OUT, 0] = -1
-    await published(shell, 0)
-    assert judged(shell).seen == 0
-
-
-async def test_what_is_not_held_any_more_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = await following(FakeProducer(), monkeypatch)
-    state = judged(shell)
-    await shell.count(SOURCE, Event([], 0))
-    publishing = asyncio.create_task(shell.publish(SOURCE))
-    await asyncio.sleep(0.002)
-    shell.forget()
-    await publishing
-    assert state.seen == 1
-
-
-async def test_a_state_that_is_full_waits_for_its_flush_and_the_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = await following(FakeProducer(), monkeypatch)
-    monkeypatch.setattr(shell_module, "MAX_PENDING", 0)
-    monkeypatch.setattr(shell, "flush", lambda _topic: asyncio.sleep(0))
-    await published(shell, 0)
-    assert judged(shell).seen == 1
-
-
-async def test_what_cannot_be_counted_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = await following(FakeProducer(), monkeypatch)
-    said: list[str] = []
-    monkeypatch.setattr(shell_module, "die", said.append)
-    monkeypatch.setattr(judged(shell), "count", lambda _records: 1 // 0)
-    await published(shell, 0)
-    assert len(said) == 1
-    assert said[0].startswith(f"counting {OUT} failed: ZeroDivisionError")
-
-
 # -- assignment ------------------------------------------------------------------------------------------------
 
 
@@ -431,9 +259,10 @@ async def test_revoked_partitions_are_written_no_more() -> None:
     producer = FakeProducer()
     shell = await started(producer)
     await shell.count(SOURCE, Event(producer.steps, 0))
-    shell.forget()
+    await shell.let_go()
+    steps = list(producer.steps)
     await shell.flush(SOURCE)
-    assert producer.steps == []
+    assert producer.steps == steps
 
 
 # -- freezes ---------------------------------------------------------------------------------------------------
