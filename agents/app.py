@@ -88,7 +88,7 @@ def _attach(app: faust.App, shell: Shell, topic: str, settings: WorkerSettings) 
 
 
 def _hook(app: faust.App, shell: Shell, clock: Clock) -> None:
-    async def forget(app: faust.App, revoked: Any, **_: Any) -> None:
+    async def let_go(app: faust.App, revoked: Any, **_: Any) -> None:
         await shell.let_go()  # the consumer has waited for what was fetched, and committed, before this signal
 
     async def restore(app: faust.App, **_: Any) -> None:
@@ -105,6 +105,6 @@ def _hook(app: faust.App, shell: Shell, clock: Clock) -> None:
             shell.report_lag(lambda topic, number: app.consumer.highwater(TP(topic, number)), clock.now_ms())
 
     app.task(report)
-    app.on_partitions_revoked.connect(forget, weak=False)
+    app.on_partitions_revoked.connect(let_go, weak=False)
     app.on_rebalance_complete.connect(restore, weak=False)
     app.on_before_shutdown.connect(close, weak=False)

@@ -107,7 +107,6 @@ def records_at(batch: Any, offset: int) -> Sequence[SourceRecord] | None:
     """
     if not isinstance(batch, WrittenBatch):
         return None
-    whole = bytearray(batch._build())  # noqa: SLF001 - what was sent; the producer may still hold it
-    _FIRST.pack_into(whole, 0, offset)
-    batches, *_ = native.plain_batches(bytes(whole), 0, offset, RUN_RECORDS)
+    sent = memoryview(batch._build())  # noqa: SLF001 - copied, for the producer may still hold it
+    batches, *_ = native.plain_batches(_FIRST.pack(offset) + sent[_FIRST.size :], 0, offset, RUN_RECORDS)
     return records_of(batches) if batches else None

@@ -9,10 +9,8 @@ nothing unacknowledged was committed.
 import asyncio
 import os
 import time
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -26,7 +24,7 @@ from connectors import telemetry
 from connectors.kafka import partition_of
 from pipeline.errors import Misconfigured
 from pipeline.outputs import runs_of
-from pipeline.state import Output, SourceRecord
+from pipeline.state import Output, SourceRecord, records_from
 from schemas.topics import REKEYED
 
 MAX_PENDING = 50_000  # rows that wait for a flush before the agent waits for one
@@ -40,7 +38,6 @@ EXIT_BUG, EXIT_MISCONFIGURED = 70, 78
 CREATE_TIME = 0  # in what the broker answers: records keep the times they were sent with
 
 log = telemetry.log(__name__)
-_offset = attrgetter("offset")
 
 
 def die(reason: str, code: int = EXIT_BUG) -> None:
@@ -137,10 +134,7 @@ class Shell:
     async def count(self, topic: str, event: Any) -> None:
         """Apply one fetched batch; its ack waits for the flush that covers it."""
         held = self._held[topic, event.message.partition]
-        records = event.value
-        if records and records[0].offset < held.own_to:
-            records = records[bisect_left(records, held.own_to, key=_offset) :]
-        self._apply(held, records, event.message.offset + 1)
+        self._apply(held, records_from(event.value, held.own_to), event.message.offset + 1)
         event.value = event.message.value = None  # it is kept until it is acknowledged, its records need not be
         held.unacked.append(event)
         if held.state.pending > MAX_PENDING:

@@ -5,8 +5,10 @@ that partition and of nothing else: no clock, no other partition, no other topic
 that hold it at different times can differ only in how far they have come.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Protocol
 
 
@@ -21,6 +23,16 @@ class SourceRecord(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+
+
+_offset = attrgetter("offset")
+
+
+def records_from(records: Sequence[SourceRecord], offset: int) -> Sequence[SourceRecord]:
+    """Of records in order those at this offset and behind it: the same sequence where that is all."""
+    if records and records[0].offset < offset:
+        return records[bisect_left(records, offset, key=_offset) :]
+    return records
 
 
 # The first element orders the copies of a row, the highest is the newest. As bytes it is encoded already, and None

@@ -2,9 +2,7 @@
 
 import asyncio
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 
 from connectors import telemetry
 from connectors.clickhouse import gauges
@@ -12,10 +10,9 @@ from connectors.clickhouse.held import Cut, Held
 from connectors.clickhouse.positions import Stored
 from connectors.clickhouse.writer import BlockWriter
 from pipeline.codes import DropReason, Stage
-from pipeline.state import SourceRecord
+from pipeline.state import SourceRecord, records_from
 
 log = telemetry.log(__name__)
-_offset = attrgetter("offset")
 
 
 def _nothing() -> None:
@@ -49,8 +46,7 @@ class Lane:
 
     def add(self, records: Sequence[SourceRecord]) -> None:
         """Records as fetched, in order. Those that were stored before are passed over."""
-        if records and records[0].offset < self.next_offset:
-            records = records[bisect_left(records, self.next_offset, key=_offset) :]
+        records = records_from(records, self.next_offset)
         if not records:
             return
         missed = records[0].offset - self.next_offset

@@ -58,6 +58,14 @@ def judged(shell: Shell) -> Any:
     return shell._held[OUT, 0].state
 
 
+async def unanswered(shell: Shell) -> "asyncio.Task[None]":
+    """A publishing of one total that has been sent and has no answer yet."""
+    await shell.count(SOURCE, Event([], 0))
+    publishing = asyncio.create_task(shell.publish(SOURCE))
+    await asyncio.sleep(0.002)
+    return publishing
+
+
 async def published(shell: Shell, *offsets: int) -> None:
     await shell.count(SOURCE, Event([], *offsets))
     await shell.publish(SOURCE)
@@ -129,9 +137,7 @@ async def test_a_batch_whose_place_the_broker_does_not_tell_is_fetched(monkeypat
 async def test_what_is_not_held_any_more_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     shell = await following(FakeProducer(), monkeypatch)
     state = judged(shell)
-    await shell.count(SOURCE, Event([], 0))
-    publishing = asyncio.create_task(shell.publish(SOURCE))
-    await asyncio.sleep(0.002)
+    publishing = await unanswered(shell)
     shell._held.clear()
     await publishing
     assert state.seen == 1
@@ -139,9 +145,7 @@ async def test_what_is_not_held_any_more_is_not_counted(monkeypatch: pytest.Monk
 
 async def test_a_late_answer_says_nothing_of_a_partition_that_has_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     shell = await following(FakeProducer(), monkeypatch)
-    await shell.count(SOURCE, Event([], 0))
-    publishing = asyncio.create_task(shell.publish(SOURCE))
-    await asyncio.sleep(0.002)
+    publishing = await unanswered(shell)
     shell._held[OUT, 0] = Held(FOLLOWING, 0, Counter(), Changelog(b"me"))
     await publishing
     assert judged(shell).seen == 0
@@ -149,9 +153,7 @@ async def test_a_late_answer_says_nothing_of_a_partition_that_has_come_back(monk
 
 async def test_a_fetch_that_was_quicker_than_the_answer_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     shell = await following(FakeProducer(), monkeypatch)
-    await shell.count(SOURCE, Event([], 0))
-    publishing = asyncio.create_task(shell.publish(SOURCE))
-    await asyncio.sleep(0.002)
+    publishing = await unanswered(shell)
     await shell.count(OUT, Event([], 1))
     await publishing
     assert judged(shell).seen == 2
@@ -227,9 +229,7 @@ async def test_what_the_broker_refuses_is_not_counted(monkeypatch: pytest.Monkey
 
 async def test_nobody_waits_any_more_for_what_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     shell = await following(FakeProducer(), monkeypatch)
-    await shell.count(SOURCE, Event([], 0))
-    publishing = asyncio.create_task(shell.publish(SOURCE))
-    await asyncio.sleep(0.002)
+    publishing = await unanswered(shell)
     publishing.cancel()
     await asyncio.gather(publishing, return_exceptions=True)
     await asyncio.sleep(0.02)

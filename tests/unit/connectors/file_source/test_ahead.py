@@ -44,7 +44,7 @@ async def test_after_a_stop_nothing_is_passed_over(tmp_path: Path) -> None:
 
 
 class SlowFile(RowFile):
-    """One row, after half a second unless it is given up; `waited` whether it was."""
+    """One row, after half a second unless it is given up before; `given_up` whether it was."""
 
     given_up = False
 
